@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testDatabase } from '../../test/support/database.ts';
+import { sql } from './db.ts';
+
+const { db } = await testDatabase();
+
+test('columns come back in camelCase and with the product\'s types', async () => {
+  const row = await db.first(sql`select 5::bigint as item_id, 12.50::numeric as amount, '2026-11-23'::date as closes_on, array[1,2]::bigint[] as observer_ids`);
+  assert.deepEqual(row, { itemId: 5, amount: 12.5, closesOn: '2026-11-23', observerIds: [1, 2] });
+});
+
+test('a transaction that throws leaves nothing behind and calls no hook', async () => {
+  let called = false;
+  await assert.rejects(
+    db.transaction(async (tx) => {
+      tx.afterCommit(() => (called = true));
+      await tx.run(sql`insert into departments (name) values ('x')`);
+      throw new Error('no');
+    }),
+    /no/,
+  );
+  assert.equal(called, false);
+  assert.deepEqual(await db.rows(sql`select 1 from departments`), []);
+});
+
+test('a dry run sees its own writes and leaves none', async () => {
+  const seen = await db.transaction(
+    async (tx) => {
+      await tx.run(sql`insert into departments (name) values ('x')`);
+      return tx.rows(sql`select name from departments`);
+    },
+    { dryRun: true },
+  );
+  assert.deepEqual(seen, [{ name: 'x' }]);
+  assert.deepEqual(await db.rows(sql`select 1 from departments`), []);
+});
+
+test('an asynchronous commit is seen by the next query', async () => {
+  let order = '';
+  await db.transaction(async (tx) => {
+    tx.afterCommit(() => (order += 'hook'));
+    await tx.run(sql`insert into departments (name) values ('async')`);
+  }, { asyncCommit: true });
+  assert.equal(order, 'hook');
+  assert.equal((await db.rows(sql`select 1 from departments where name = 'async'`)).length, 1);
+});
