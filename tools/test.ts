@@ -1,6 +1,6 @@
 /** Runs the tests: starts one database server, makes the migrated template, hands over to node:test. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, readdir } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { openDb, raw } from '../server/db/db.ts';
@@ -14,6 +14,7 @@ const files = (await readdir(root, { recursive: true }))
   .filter((f) => wanted.length === 0 || wanted.some((w) => f.startsWith(relative(root, join(root, w)))))
   .sort();
 const dir = await mkdtemp(join(tmpdir(), 'vestnik-test-'));
+await chmod(dir, 0o755); // the server runs as an unprivileged user
 const server = await startEmbedded({ dataDir: join(dir, 'pg'), settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' } });
 const admin = openDb(server.url, { max: 1 });
 await admin.run(raw('create database vestnik_template'));
