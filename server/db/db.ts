@@ -228,3 +228,19 @@ export function constraintOf(error: unknown): string | undefined {
 export async function bumpConfig(tx: Queryable, name: 'people' | 'access' | 'crm' | 'robots' | 'channels'): Promise<void> {
   await tx.run(sql`update config_versions set version = version + 1 where name = ${name}`);
 }
+
+export interface ConfigVersions {
+  people: number;
+  access: number;
+  crm: number;
+  robots: number;
+  channels: number;
+}
+
+/** The versions of all cached configuration, in one small query. */
+export async function configVersions(q: Queryable): Promise<ConfigVersions> {
+  const versions: ConfigVersions = { people: 0, access: 0, crm: 0, robots: 0, channels: 0 };
+  const rows = await q.rows<{ name: keyof ConfigVersions; version: number }>(sql`select name, version from config_versions`);
+  for (const { name, version } of rows) versions[name] = version;
+  return versions;
+}
