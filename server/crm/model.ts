@@ -138,9 +138,7 @@ export function createModelCache(): (q: Queryable, version?: number) => Promise<
         from fields order by position, id`),
     ]);
     const model = buildModel(newest, { itemTypes, pipelines, stages, fields });
-    // A dry run may see rows that will never be committed: keep only what was asked for by its committed version
-    // or is not older than what is kept.
-    if (!cached || model.version >= cached.version) cached = model;
+    cached = model;
     return model;
   };
 }

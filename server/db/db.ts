@@ -224,9 +224,12 @@ export function constraintOf(error: unknown): string | undefined {
   return error instanceof Error && 'constraint' in error && typeof error.constraint === 'string' ? error.constraint : undefined;
 }
 
-/** Tells every process that cached configuration of this kind is old, from this commit on. */
+/**
+ * Tells every process that cached configuration of this kind is old, from this commit on. Numbers come
+ * from a sequence, so one that was rolled back is never used again for other content.
+ */
 export async function bumpConfig(tx: Queryable, name: 'people' | 'access' | 'crm' | 'robots' | 'channels'): Promise<void> {
-  await tx.run(sql`update config_versions set version = version + 1 where name = ${name}`);
+  await tx.run(sql`update config_versions set version = nextval('config_version_numbers') where name = ${name}`);
 }
 
 export interface ConfigVersions {

@@ -6,6 +6,7 @@ create table config_versions (
   name text primary key,
   version bigint not null default 1
 );
+create sequence config_version_numbers start 2;
 insert into config_versions (name) values ('people'), ('access'), ('crm'), ('robots'), ('channels');
 
 create table company (
