@@ -8,10 +8,14 @@ export const errorCodes = {
   internal: 500,
   'database.unavailable': 503,
   'request.invalid': 400,
+  'request.malformed': 400,
   'request.not_found': 404,
   'request.too_large': 413,
   'request.too_many': 429,
   'request.wrong_origin': 403,
+  'request.unsupported_type': 415,
+  'server.stopping': 503,
+  'auth.required': 401,
 } as const satisfies Record<string, number>;
 
 export type ErrorCode = keyof typeof errorCodes;
