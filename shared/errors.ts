@@ -16,6 +16,19 @@ export const errorCodes = {
   'request.unsupported_type': 415,
   'server.stopping': 503,
   'auth.required': 401,
+  // Items
+  'access.denied': 403,
+  'item.field_unknown': 400,
+  'item.value_invalid': 400,
+  'item.too_many_values': 400,
+  'item.text_too_long': 400,
+  'item.required_fields': 409,
+  'item.stage_deleted': 409,
+  'item.stage_foreign': 409,
+  'item.no_stage': 409,
+  'item.reference_unknown': 400,
+  'item.employee_dismissed': 409,
+  'item.changed_meanwhile': 409,
 } as const satisfies Record<string, number>;
 
 export type ErrorCode = keyof typeof errorCodes;
