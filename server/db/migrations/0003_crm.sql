@@ -120,10 +120,25 @@ create index items_pipeline_idx on items (pipeline_id, id) where deleted_at is n
 create index items_owner_idx on items (item_type_id, owner_id, id) where deleted_at is null;
 create index items_amount_idx on items (item_type_id, amount, id) where deleted_at is null;
 create index items_created_idx on items (item_type_id, created_at, id) where deleted_at is null;
-create index items_closes_idx on items (item_type_id, closes_on, id) where deleted_at is null and closes_on is not null;
+create index items_closes_idx on items (item_type_id, closes_on, id) where deleted_at is null;
 create index items_contact_idx on items (contact_id) where contact_id is not null;
 create index items_company_idx on items (company_id) where company_id is not null;
 create index items_parent_idx on items (parent_id) where parent_id is not null;
+
+-- What the search looks at: titles in lower case, beside the items so that a move, which writes every
+-- index of items anew, does not write the search's. Kept by triggers because items have several bulk
+-- writers and one of them forgetting would be a title nobody finds; an update pays for a comparison.
+-- Items are never removed for good, so no foreign key is paid for.
+create table item_titles (
+  item_id bigint primary key,
+  item_type_id bigint not null,
+  title text collate "C" not null
+);
+create index item_titles_title_idx on item_titles (item_type_id, title, item_id);
+create function item_titles_added() returns trigger language plpgsql as $$ begin insert into item_titles (item_id, item_type_id, title) select id, item_type_id, lower(title) from added; return null; end $$;
+create trigger items_title_added after insert on items referencing new table as added for each statement execute function item_titles_added();
+create function item_titles_changed() returns trigger language plpgsql as $$ begin update item_titles set title = lower(new.title) where item_id = new.id; return null; end $$;
+create trigger items_title_changed after update of title on items for each row when (old.title is distinct from new.title) execute function item_titles_changed();
 
 create table invoices (
   item_id bigint primary key references items (id) on delete cascade,
@@ -131,6 +146,7 @@ create table invoices (
   issued_on date not null,
   due_on date,
   lines jsonb not null default '[]',
+  -- Opens GET /i/<token> without signing in.
   public_token text not null constraint invoices_token_key unique,
   paid_at timestamptz
 );
@@ -206,3 +222,17 @@ create table saved_views (
 alter table access_rights
   add constraint access_rights_item_type_exists foreign key (item_type_id) references item_types (id) on delete cascade,
   add constraint access_rights_pipeline_exists foreign key (pipeline_id) references pipelines (id) on delete cascade;
+
+-- Clients are found by any part of a name, phone or address: few writes, so the text stays in the row.
+alter table contacts add column search text collate "C" not null
+  generated always as (lower(last_name || ' ' || first_name || ' ' || second_name || ' ' || phones::text || ' ' || emails::text)) stored;
+alter table companies add column search text collate "C" not null
+  generated always as (lower(title || ' ' || phones::text || ' ' || emails::text)) stored;
+-- The head of it orders the lists (an index entry must stay far below 2,700 bytes).
+create index contacts_search_idx on contacts (left(search, 100), id) where deleted_at is null;
+create index companies_search_idx on companies (left(search, 100), id) where deleted_at is null;
+create index contacts_company_idx on contacts (company_id) where company_id is not null;
+
+-- Any part of a title is found by trigrams where the server has them (it may lack the extension, or
+-- the right to create it); everywhere else the indexes above find its beginning.
+do $$ begin if exists (select from pg_available_extensions where name = 'pg_trgm') then begin create extension if not exists pg_trgm; create index item_titles_trigram_idx on item_titles using gin (title gin_trgm_ops); create index contacts_trigram_idx on contacts using gin (search gin_trgm_ops); create index companies_trigram_idx on companies using gin (search gin_trgm_ops); exception when insufficient_privilege then null; end; end if; end $$;
