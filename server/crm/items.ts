@@ -327,7 +327,7 @@ async function writeRows(tx: Tx, plans: readonly ItemPlan[], now: Date): Promise
 }
 
 async function insertArrivals(tx: Tx, moved: readonly ItemPlan[], now: Date): Promise<Arrival[]> {
-  const ids = await tx.rows<{ id: number }>(sql`
+  const ids = await tx.rows<{ id: number; itemId: number }>(sql`
     with arrived as (
       insert into arrivals (item_id, pipeline_id, stage_id, from_stage_id, employee_id, cause, run_id, chain_id, depth, created_at)
       select item_id, pipeline_id, stage_id, from_stage_id, employee_id, cause, run_id, chain_id, depth, ${now}
@@ -342,9 +342,10 @@ async function insertArrivals(tx: Tx, moved: readonly ItemPlan[], now: Date): Pr
     ), queued as (
       insert into arrival_queue (arrival_id, due_at) select id, ${now} from arrived
     )
-    select id, item_id from arrived order by id`);
-  return moved.map((plan, index) => ({
-    id: ids[index]?.id ?? 0,
+    select id, item_id from arrived`);
+  const idByItem = new Map(ids.map((row) => [row.itemId, row.id]));
+  return moved.map((plan) => ({
+    id: idByItem.get(plan.after.id) ?? 0,
     itemId: plan.after.id,
     pipelineId: plan.after.pipelineId,
     stageId: plan.after.stageId,
