@@ -45,3 +45,14 @@ test('an asynchronous commit is seen by the next query', async () => {
   assert.equal(order, 'hook');
   assert.equal((await db.rows(sql`select 1 from departments where name = 'async'`)).length, 1);
 });
+
+test('a write sent along with the commit that fails undoes the transaction', async () => {
+  await assert.rejects(
+    db.transaction(async (tx) => {
+      await tx.run(sql`insert into departments (name) values ('along')`);
+      tx.withCommit(tx.run(sql`insert into departments (id, name) values (1/0, 'y')`));
+    }),
+    /division by zero/,
+  );
+  assert.deepEqual(await db.rows(sql`select 1 from departments where name = 'along'`), []);
+});

@@ -27,6 +27,11 @@ export interface Queryable {
 export interface Tx extends Queryable {
   /** Called after a successful commit, in order; never when the transaction rolls back. Must not throw. */
   afterCommit(hook: () => void): void;
+  /**
+   * Writes whose answers nobody waits for: they travel together with the commit, which becomes a
+   * rollback (and the transaction throws) when one of them fails.
+   */
+  withCommit(writes: Promise<unknown>): void;
 }
 
 export interface TransactionOptions {
@@ -143,14 +148,23 @@ export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
       throw toTransient(error);
     }
     const hooks: (() => void)[] = [];
+    const lastWrites: Promise<unknown>[] = [];
     let isBroken = false;
     try {
       // Not awaited: BEGIN travels with the first query.
       const begun = client.query(options.asyncCommit ? 'begin; set local synchronous_commit = off' : 'begin');
       begun.catch(() => {});
-      const result = await work({ ...queryable(client), afterCommit: (hook) => hooks.push(hook) });
-      await begun;
-      await client.query(options.dryRun ? 'rollback' : 'commit');
+      const result = await work({
+        ...queryable(client),
+        afterCommit: (hook) => hooks.push(hook),
+        withCommit: (writes) => {
+          // Heard below; until then a failure must not count as unhandled.
+          writes.catch(() => {});
+          lastWrites.push(writes);
+        },
+      });
+      const ended = client.query(options.dryRun ? 'rollback' : 'commit');
+      await Promise.all([begun, ...lastWrites, ended]);
       if (options.dryRun) hooks.length = 0;
       client.release();
       for (const hook of hooks) hook();
