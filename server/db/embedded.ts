@@ -177,7 +177,8 @@ function prepareCluster(home: string, cluster: string, settings: Record<string, 
   const runner = chooseRunner({ postgres, share: join(native, 'share', 'postgresql'), dataDir: home });
   const files = { runner, postgres, initdb: program('initdb') };
   for (const name of readdirSync(home)) {
-    if (name.startsWith('cluster.new-')) rmSync(join(home, name), { recursive: true, force: true });
+    // The initdb of a killed Vestnik may still be writing.
+    if (name.startsWith('cluster.new-')) rmSync(join(home, name), { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
   }
   if (!existsSync(cluster)) {
     initialise(files, { home, cluster, isThrowaway: settings.fsync === 'off' });
