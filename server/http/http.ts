@@ -1,0 +1,262 @@
+/**
+ * HTTP: one Fastify application that every module's routes plug into.
+ *
+ * Owns: who is asking (auth.ts), what errors look like (errors.ts), limits on size and rate, headers
+ * that protect, the OpenAPI description, health and metrics.
+ *
+ * A route's life: headers → (public: count the address) or (sign-in: cookie or API token, same origin)
+ * → body read and checked → handler of the module → answer written by the contract's schema.
+ *
+ * Invariants: a route without `config: { public: true }` is never reached by somebody unknown; every
+ * error has the shape of shared/api/http.ts in the reader's language; no text with a NUL character
+ * gets in; every route says in its schema what it is for.
+ *
+ * Does not do: SQL of the product, decisions about rights to things, waiting for robots.
+ */
+import type { Socket } from 'node:net';
+import cookie from '@fastify/cookie';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import websocket from '@fastify/websocket';
+import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import {
+  type FastifyPluginAsyncZod,
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { UserError } from '../../shared/errors.ts';
+import { text } from '../../shared/messages.ts';
+import type { Db } from '../db/db.ts';
+import { type AuthDeps, createAuth } from './auth.ts';
+import { createErrorAnswers, type ErrorDeps } from './errors.ts';
+import { createMetrics, healthRoutes } from './health.ts';
+
+export interface HttpOptions {
+  /** 'warn' and above writes no line per request. */
+  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** Believe X-Forwarded-*: true behind a proxy; or the addresses of the proxies. */
+  trustProxy: boolean | string;
+  /** For JSON; uploads have limits of their own. */
+  bodyLimitBytes?: number;
+  /** Tries per minute and address on a route where secrets can be guessed. */
+  guessesPerMinute?: number;
+}
+
+export interface HttpDeps extends AuthDeps, ErrorDeps {
+  db: Db;
+  options: HttpOptions;
+  routes: readonly FastifyPluginAsyncZod[];
+}
+
+export type App = FastifyInstance;
+
+const maxHeaderBytes = 256 * 1024;
+/** A person behind a public page, with room for a whole office behind one address. */
+const publicRequestsPerMinute = 600;
+const version = '0.1.0';
+
+/** Builds the application; nothing listens and nothing is asked of the database before that. */
+export async function buildApp(deps: HttpDeps): Promise<App> {
+  const { db, now, options } = deps;
+  const isChatty = ['trace', 'debug', 'info'].includes(options.logLevel);
+  const requestPrefix = Date.now().toString(36);
+  let requestCount = 0;
+  let isStopping = false;
+
+  const answers = createErrorAnswers(deps);
+  const auth = createAuth(deps);
+  const metrics = createMetrics({ db, now });
+
+  const app = Fastify({
+    logger: {
+      level: options.logLevel,
+      // What a request carries is never logged whole; this is for errors that carry their request along.
+      redact: ['req.headers.cookie', 'req.headers.authorization', '*.headers.cookie', '*.headers.authorization', '*.password', '*.token'],
+    },
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: options.trustProxy,
+    bodyLimit: options.bodyLimitBytes ?? 1024 * 1024,
+    routerOptions: { maxParamLength: 1000 },
+    http: { maxHeaderSize: maxHeaderBytes },
+    // Slow is fine (uploads), endless is not.
+    requestTimeout: 30 * 60_000,
+    genReqId: () => `${requestPrefix}-${(++requestCount).toString(36)}`,
+    requestIdHeader: false,
+    return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => void answers.send(error, request, reply),
+    clientErrorHandler: answerBrokenRequest,
+  }).withTypeProvider<ZodTypeProvider>();
+
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler((error, request, reply) => answers.send(error, request, reply));
+  app.setNotFoundHandler((request, reply) => answers.notFound(request, reply));
+
+  // Filled in by the hooks below before any handler of a route that is not public.
+  app.decorateRequest('actor', null!);
+  app.decorateRequest('token', '');
+  app.decorateRequest('identify', function (this: FastifyRequest) {
+    return auth.identify(this);
+  });
+  app.decorateReply('startSession', function (this: FastifyReply, token: string, expiresAt: Date) {
+    auth.startSession(this, token, expiresAt);
+    return this;
+  });
+  app.decorateReply('endSession', function (this: FastifyReply) {
+    auth.endSession(this);
+    return this;
+  });
+
+  await app.register(cookie);
+
+  app.addHook('preClose', (done) => {
+    isStopping = true;
+    done();
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(auth.isSecure(request) ? secureHeaders : plainHeaders);
+    if (isStopping) return done(new UserError('server.stopping'));
+    // Every escape for a NUL looks like this, in a path as in a query.
+    if (request.url.includes('%00')) return done(nulRefused());
+    done();
+  });
+
+  acceptJson(app);
+
+  app.addHook('onRoute', (route) => {
+    if (route.config?.public) {
+      // Whoever is signed in is known and can be talked to; strangers are counted by address.
+      route.config.rateLimit ??= { max: route.config.guessable ? (options.guessesPerMinute ?? 10) : publicRequestsPerMinute, timeWindow: '1 minute' };
+    } else {
+      route.onRequest = [auth.requireActor, ...asList(route.onRequest).filter((hook) => hook !== auth.requireActor)];
+    }
+    if (route.method === 'HEAD') return;
+    const observe = metrics.observer(String(route.method), route.url);
+    route.onResponse = [
+      ...asList(route.onResponse),
+      (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+        observe(reply.statusCode, reply.elapsedTime);
+        // Node closes the connections that are idle when it stops, not those that become so later.
+        if (isStopping) setImmediate(() => app.server.closeIdleConnections());
+        // The pattern and not the address: addresses hold tokens of invoices and webhooks.
+        if (isChatty) {
+          const { method } = request;
+          request.log.info({ method, route: route.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime), employeeId: request.actor?.employeeId }, 'request');
+        }
+        done();
+      },
+    ];
+  });
+  // After the hook above, which tells it what to count.
+  await app.register(rateLimit, {
+    global: false,
+    errorResponseBuilder: (_request, { ttl }) => new UserError('request.too_many', { retryAfterSeconds: Math.max(1, Math.ceil(ttl / 1000)) }),
+  });
+  await app.register(websocket, { options: { maxPayload: 64 * 1024 } });
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Vestnik', version, description: 'A CRM whose robots keep a company’s people informed. Errors have one shape everywhere: `Error`.' },
+      components: {
+        securitySchemes: {
+          session: { type: 'apiKey', in: 'cookie', name: 'session', description: '`__Host-session` over https. What changes something must come from the same origin.' },
+          token: { type: 'http', scheme: 'bearer', description: 'An API token of an employee.' },
+        },
+      },
+      security: [{ session: [] }, { token: [] }],
+    },
+    transform: (route) => {
+      const { schema, url } = jsonSchemaTransform(route);
+      if (!schema || schema.hide) return { schema, url };
+      const isPublic = route.route.config?.public === true;
+      const response = { ...(isObject(schema.response) ? schema.response : {}), default: { description: 'An error', $ref: '#/components/schemas/Error' } };
+      return { schema: { ...schema, response, ...(isPublic ? { security: [] } : {}) }, url };
+    },
+    transformObject: jsonSchemaTransformObject,
+  });
+
+  app.get(
+    '/api/openapi.json',
+    {
+      config: { public: true },
+      schema: { tags: ['System'], summary: 'This description', response: { 200: z.unknown() } },
+    },
+    (_request, reply) => {
+      // The description is JSON already; the schema above only describes it.
+      return reply.type('application/json').serializer(JSON.stringify).send(app.swagger());
+    },
+  );
+  await app.register(healthRoutes({ db, now, registry: metrics.registry }));
+  for (const routes of deps.routes) await app.register(routes);
+  return app;
+}
+
+/** The OpenAPI description of a built application. */
+export function describeApi(app: App): unknown {
+  return app.swagger();
+}
+
+const plainHeaders = {
+  // Answers are data: nothing in them may be loaded, run or framed. Pages of ours say otherwise themselves.
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'same-origin',
+  'cache-control': 'no-store',
+} as const;
+const secureHeaders = { ...plainHeaders, 'strict-transport-security': 'max-age=31536000' } as const;
+
+/**
+ * JSON as Fastify reads it (refusing `__proto__`), except that no body at all is fine, and that a NUL
+ * is refused: PostgreSQL cannot store it. In JSON it can only stand as \u0000, so that looking for
+ * those six letters is enough to know that almost every body is clean.
+ */
+function acceptJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    const json = String(body);
+    if (json === '') return done(null, undefined);
+    if (!json.includes('\\u0000')) return parse(request, json, done);
+    parse(request, json, (error, value) => (error ? done(error) : holdsNul(value) ? done(nulRefused()) : done(null, value)));
+  });
+}
+
+function holdsNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0');
+  return isObject(value) && Object.entries(value).some(([key, inner]) => key.includes('\0') || holdsNul(inner));
+}
+
+function nulRefused(): UserError {
+  // Before anybody is known the language is the company's at best: the key is translated when it is told.
+  return new UserError('request.malformed', { problem: 'http.problem.nul' });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function asList<Hook>(hooks: Hook | Hook[] | undefined): Hook[] {
+  return hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks];
+}
+
+/** What is not even HTTP never becomes a request: the answer is written on the bare socket. */
+function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const code = isTooLarge ? 'request.too_large' : 'request.malformed';
+  const message = isTooLarge
+    ? text('en', 'errors.request.too_large', { limit: `${maxHeaderBytes / 1024} kB` })
+    : text('en', 'errors.request.malformed', { problem: text('en', 'http.problem.unknown') });
+  const body = JSON.stringify({ code, message, params: {} });
+  socket.end(
+    `HTTP/1.1 ${isTooLarge ? '431 Request Header Fields Too Large' : '400 Bad Request'}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
