@@ -93,6 +93,24 @@ export const errorCodes = {
   'drive.not_in_trash': 409,
   'drive.range_invalid': 416,
   'drive.bytes_gone': 500,
+  // Chat, feed
+  'chat.too_few_members': 400,
+  'chat.member_dismissed': 409,
+  'chat.partner_dismissed': 409,
+  'chat.private_fixed': 409,
+  'chat.not_member': 403,
+  'chat.not_manager': 403,
+  'chat.not_owner': 403,
+  'chat.owner_stays': 409,
+  'chat.message_empty': 400,
+  'chat.message_not_yours': 403,
+  'chat.message_of_robot': 403,
+  'feed.post_not_yours': 403,
+  'feed.post_of_robot': 403,
+  'feed.comment_not_yours': 403,
+  'feed.comment_empty': 400,
+  'feed.no_readers': 400,
+  'live.not_websocket': 426,
 } as const satisfies Record<string, number>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,233 @@
+/** HTTP contract of people: employees, departments, company, working time, sign-in, access. */
+import { z } from 'zod';
+
+// A NUL is not text: PostgreSQL refuses it, so it is dropped at the edge.
+const withoutNul = (value: string): string => value.replaceAll('\u0000', '');
+const text = (max: number) => z.string().overwrite(withoutNul).trim().max(max);
+const name = text(255).min(1);
+const id = z.int().positive();
+const ids = (max: number) => z.array(id).max(max);
+const moment = z.iso.datetime({ offset: true });
+const idParams = z.object({ id: z.coerce.number().pipe(id) });
+
+export const language = z.enum(['ru', 'en']);
+export type Language = z.output<typeof language>;
+
+function isTimeZone(value: string): boolean {
+  // Node also takes offsets ('+03:00'): they know no daylight saving, and other parts of the product expect names.
+  if (!/^[A-Za-z]/.test(value)) return false;
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
+export const timeZone = z.string().max(64).refine(isTimeZone, 'an IANA time zone name, like Europe/Moscow');
+
+// -- Recipients ---------------------------------------------------------------------------------
+
+/** Whom a robot informs. Resolved at the moment of sending: people/recipients.ts. */
+export const recipientSource = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('employee'), id }),
+  z.strictObject({ kind: z.literal('department'), id, withSubdepartments: z.boolean().optional() }),
+  z.strictObject({ kind: z.literal('departmentHead'), id }),
+  z.strictObject({ kind: z.literal('role'), role: z.enum(['owner', 'ownerHead', 'creator', 'observers', 'mover']) }),
+  /** An employee field of the item, by its code. */
+  z.strictObject({ kind: z.literal('field'), field: z.string().min(1).max(100) }),
+  z.strictObject({ kind: z.literal('everyone') }),
+]);
+export type RecipientSource = z.output<typeof recipientSource>;
+
+// -- Working time -------------------------------------------------------------------------------
+
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'HH:MM');
+
+function areOrdered(intervals: readonly (readonly [string, string])[]): boolean {
+  return intervals.every(([from, to], i) => from < to && (i === 0 || intervals[i - 1]![1] <= from));
+}
+/** Parts of a day in the company's time zone: [['09:00','13:00'],['14:00','18:00']]; [] is a day off. */
+export const workingIntervals = z.array(z.tuple([timeOfDay, timeOfDay])).max(10)
+  .refine(areOrdered, 'intervals in order, without overlaps');
+
+/** ISO weekdays: 1 is Monday. */
+export const workingHours = z.strictObject({
+  1: workingIntervals, 2: workingIntervals, 3: workingIntervals, 4: workingIntervals,
+  5: workingIntervals, 6: workingIntervals, 7: workingIntervals,
+}).refine((week) => Object.values(week).some((day) => day.length > 0), 'at least one working interval in a week');
+export type WorkingHours = z.output<typeof workingHours>;
+
+export const calendarDay = z.object({ day: z.iso.date(), name: text(255).default(''), intervals: workingIntervals });
+export const calendarDaysQuery = z.object({ from: z.iso.date().optional(), to: z.iso.date().optional() });
+export const calendarDaysResponse = z.object({ items: z.array(calendarDay) });
+/** Each given day replaces what was said about it. */
+export const setCalendarDaysBody = z.strictObject({ days: z.array(calendarDay).min(1).max(1000) });
+export const calendarDayParams = z.object({ day: z.iso.date() });
+
+// -- Company ------------------------------------------------------------------------------------
+
+const currency = z.string().regex(/^[A-Z]{3}$/).refine((code) => Intl.supportedValuesOf('currency').includes(code), 'an ISO 4217 currency');
+const country = z.string().regex(/^[A-Z]{2}$/, 'an ISO 3166 country');
+
+export const companyResponse = z.object({
+  name: z.string(), language, timeZone: z.string(), currency: z.string(), country: z.string(), workingHours,
+});
+export const changeCompanyBody = z.strictObject({ name, language, timeZone, currency, country, workingHours }).partial();
+export type ChangeCompany = z.output<typeof changeCompanyBody>;
+
+// -- Employees ----------------------------------------------------------------------------------
+
+const email = z.string().trim().max(254).pipe(z.email());
+/** As a person types it; the server makes it E.164. Empty text and null: there is none. */
+const phone = text(64).nullable();
+/** Weakness is judged by the server, which can say what is wrong with it. */
+const password = z.string().max(256);
+const role = z.enum(['head', 'deputy', 'employee']);
+export type DepartmentRole = z.output<typeof role>;
+
+export const employeeResponse = z.object({
+  id, email: z.string(), firstName: z.string(), lastName: z.string(), secondName: z.string(), fullName: z.string(),
+  position: z.string(), mobilePhone: z.string().nullable(), workPhone: z.string().nullable(),
+  language, timeZone: z.string(), photoFileId: z.int().nullable(), isAdmin: z.boolean(),
+  dismissedAt: moment.nullable(), isAbsent: z.boolean(), headId: z.int().nullable(),
+  departments: z.array(z.object({ id, name: z.string(), role })),
+});
+export type EmployeeResponse = z.output<typeof employeeResponse>;
+
+const employeeFields = {
+  firstName: text(255), lastName: text(255), secondName: text(255), position: text(255),
+  mobilePhone: phone, workPhone: phone, language, timeZone,
+};
+const employeeDepartments = z.array(z.strictObject({ id, role: role.default('employee') })).max(100);
+
+export const createEmployeeBody = z.strictObject({
+  email, ...z.strictObject(employeeFields).partial().shape,
+  isAdmin: z.boolean().optional(),
+  /** Without one the employee cannot sign in until an administrator sets it. */
+  password: password.optional(),
+  departments: employeeDepartments.optional(),
+});
+export type CreateEmployee = z.input<typeof createEmployeeBody>;
+
+export const changeEmployeeBody = z.strictObject({
+  email, ...employeeFields, isAdmin: z.boolean(), password, photoFileId: id.nullable(), departments: employeeDepartments,
+}).partial();
+export type ChangeEmployee = z.output<typeof changeEmployeeBody>;
+
+export const employeesQuery = z.object({
+  /** Every word is looked for in names, position, e-mail and phones. */
+  search: text(200).optional(),
+  departmentId: z.coerce.number().pipe(id).optional(),
+  withSubdepartments: z.stringbool().optional(),
+  dismissed: z.enum(['without', 'with', 'only']).default('without'),
+  cursor: z.string().max(2000).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+export const employeesResponse = z.object({ items: z.array(employeeResponse), nextCursor: z.string().nullable() });
+export const employeeParams = idParams;
+
+// -- Departments --------------------------------------------------------------------------------
+
+export const departmentResponse = z.object({
+  id, parentId: z.int().nullable(), name: z.string(), position: z.int(),
+  /** employeeIds: everyone directly in it, heads and deputies included; none of the three lists names the dismissed. */
+  headIds: z.array(id), deputyIds: z.array(id), employeeIds: z.array(id),
+});
+export const departmentsResponse = z.object({ items: z.array(departmentResponse) });
+export const createDepartmentBody = z.strictObject({
+  name, parentId: id.nullable().default(null), position: z.int().min(0).max(1_000_000).optional(),
+  headIds: ids(100).optional(), deputyIds: ids(100).optional(), employeeIds: ids(10_000).optional(),
+});
+export type CreateDepartment = z.input<typeof createDepartmentBody>;
+export const changeDepartmentBody = z.strictObject({ name, parentId: id.nullable(), position: z.int().min(0).max(1_000_000) }).partial();
+export type ChangeDepartment = z.output<typeof changeDepartmentBody>;
+/** moveTo: the department that takes the people and sub-departments. Without it only an empty one goes. */
+export const deleteDepartmentQuery = z.object({ moveTo: z.coerce.number().pipe(id).optional() });
+/** Adds people, or changes the role of those who are in it already. */
+export const addMembersBody = z.strictObject({ employeeIds: ids(10_000).min(1), role: role.default('employee') });
+export const departmentParams = idParams;
+export const memberParams = z.object({ id: z.coerce.number().pipe(id), employeeId: z.coerce.number().pipe(id) });
+
+// -- Absences -----------------------------------------------------------------------------------
+
+const absenceFields = {
+  kind: z.enum(['vacation', 'sick_leave', 'business_trip', 'other']), startsAt: moment, endsAt: moment, note: text(1000),
+};
+/** The note is shown to the employee and to administrators; to others it is null. */
+export const absenceResponse = z.object({ id, employeeId: id, ...absenceFields, note: z.string().nullable() });
+export const absencesQuery = z.object({
+  employeeId: z.coerce.number().pipe(id).optional(), from: moment.optional(), to: moment.optional(),
+  cursor: z.string().max(2000).optional(), limit: z.coerce.number().int().min(1).max(500).default(100),
+});
+export const absencesResponse = z.object({ items: z.array(absenceResponse), nextCursor: z.string().nullable() });
+export const createAbsenceBody = z.strictObject({
+  employeeId: id, kind: absenceFields.kind.default('vacation'), startsAt: moment, endsAt: moment, note: absenceFields.note.default(''),
+});
+export const changeAbsenceBody = z.strictObject(absenceFields).partial();
+export const absenceParams = idParams;
+
+// -- Sign-in, profile ---------------------------------------------------------------------------
+
+export const signInBody = z.strictObject({ email: z.string().trim().max(254), password: z.string().max(256) });
+export const meResponse = z.object({ employee: employeeResponse, company: companyResponse, via: z.enum(['session', 'token', 'system']) });
+export const changeMeBody = z.strictObject({
+  firstName: employeeFields.firstName, lastName: employeeFields.lastName, secondName: employeeFields.secondName,
+  mobilePhone: phone, workPhone: phone, language, timeZone, photoFileId: id.nullable(),
+}).partial();
+export const changePasswordBody = z.strictObject({ currentPassword: z.string().max(256), newPassword: password });
+
+export const sessionResponse = z.object({
+  id, createdAt: moment, lastSeenAt: moment, expiresAt: moment, userAgent: z.string(), ip: z.string(), isCurrent: z.boolean(),
+});
+export const sessionsResponse = z.object({ items: z.array(sessionResponse) });
+export const sessionParams = idParams;
+export const endSessionsQuery = z.object({ keepCurrent: z.stringbool().default(false) });
+export const endSessionsResponse = z.object({ ended: z.int() });
+
+export const apiTokenResponse = z.object({
+  id, employeeId: id, name: z.string(), createdAt: moment, lastUsedAt: moment.nullable(), revokedAt: moment.nullable(),
+});
+/** The token itself: shown this once, stored only as a hash. */
+export const createdApiTokenResponse = apiTokenResponse.extend({ token: z.string() });
+export const createApiTokenBody = z.strictObject({ name });
+export const apiTokensQuery = z.object({ employeeId: z.coerce.number().pipe(id).optional() });
+export const apiTokensResponse = z.object({ items: z.array(apiTokenResponse) });
+export const apiTokenParams = idParams;
+
+// -- Access roles -------------------------------------------------------------------------------
+
+export const accessAction = z.enum(['view', 'add', 'change', 'delete', 'move', 'robots']);
+export type AccessAction = z.output<typeof accessAction>;
+export const accessScope = z.enum(['none', 'own', 'department', 'all']);
+export type AccessScope = z.output<typeof accessScope>;
+
+export const accessMember = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('employee'), id }),
+  /** With its sub-departments. */
+  z.strictObject({ kind: z.literal('department'), id }),
+  z.strictObject({ kind: z.literal('everyone') }),
+]);
+export type AccessMember = z.output<typeof accessMember>;
+/** pipelineId null: every pipeline of the item type for which the role says nothing else. */
+export const accessRight = z.strictObject({ itemTypeId: id, pipelineId: id.nullable().default(null), action: accessAction, scope: accessScope });
+export type AccessRight = z.output<typeof accessRight>;
+
+const isDistinct = (rights: readonly AccessRight[]): boolean =>
+  new Set(rights.map((r) => `${r.itemTypeId}/${r.pipelineId}/${r.action}`)).size === rights.length;
+const roleFields = {
+  name, position: z.int().min(0).max(1_000_000),
+  members: z.array(accessMember).max(10_000),
+  rights: z.array(accessRight).max(10_000).refine(isDistinct, 'one right per item type, pipeline and action'),
+};
+export const accessRoleResponse = z.object({
+  id, name: z.string(), position: z.int(), members: z.array(accessMember), rights: z.array(accessRight),
+});
+export type AccessRole = z.output<typeof accessRoleResponse>;
+export const accessRolesResponse = z.object({ items: z.array(accessRoleResponse) });
+export const createAccessRoleBody = z.strictObject({
+  name, position: roleFields.position.optional(), members: roleFields.members.default([]), rights: roleFields.rights.default([]),
+});
+export type CreateAccessRole = z.input<typeof createAccessRoleBody>;
+/** Given lists replace the stored ones whole. */
+export const changeAccessRoleBody = z.strictObject(roleFields).partial();
+export type ChangeAccessRole = z.output<typeof changeAccessRoleBody>;
+export const accessRoleParams = idParams;
