@@ -15,7 +15,8 @@
  * Invariants: nothing is told before its commit or after a rollback; the hints of one commit reach
  * a socket in one frame (except those that wait for a check); a socket that may have missed
  * something gets `resync`; who lost the right to a topic hears nothing of it after the hint that
- * took the right away (chats: 'members'; access: 'company'/'access').
+ * took the right away (chats: 'members'; the company's people and rights: 'people', 'access'); a
+ * person's 'profile' and 'sessions' have his sockets asked who they are, as does each minute.
  *
  * Does not do: store hints, carry contents, know what a topic means (modules register that).
  */
@@ -278,7 +279,7 @@ export function createLive({ db, now }: { db: Db; now: () => Date }) {
     const frames = new Map<Socket, string[]>();
     const time = now().getTime();
     for (const hint of hints) {
-      if (hint.what === 'access' && hint.topic === 'company') {
+      if (hint.topic === 'company' && (hint.what === 'people' || hint.what === 'access')) {
         for (const all of watched.values()) for (const subscription of all) distrust(subscription);
       }
       const all = watched.get(hint.topic);
@@ -286,7 +287,7 @@ export function createLive({ db, now }: { db: Db; now: () => Date }) {
       const text = JSON.stringify(hint);
       for (const subscription of all) {
         if (hint.what === 'members') distrust(subscription);
-        if (hint.what === 'profile' && subscription.kind === 'employee') {
+        if (subscription.kind === 'employee' && (hint.what === 'profile' || hint.what === 'sessions')) {
           void recheck(subscription.socket);
         }
         if (subscription.allowedUntil > time && !subscription.checking) {
@@ -351,6 +352,12 @@ export function createLive({ db, now }: { db: Db; now: () => Date }) {
         });
       }
       for (const hint of hints) own.set(`${hint.topic} ${hint.what} ${hint.id}`, hint);
+    },
+
+    /** For what happens outside a transaction of ours. */
+    announce(hints: readonly Hint[]): void {
+      dispatch(hints);
+      tellOthers(hints);
     },
 
     /** Says who may hear about topics `<kind>:<id>`. A kind nobody registered is refused to everyone. */

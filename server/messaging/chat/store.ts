@@ -1,0 +1,421 @@
+/** All SQL of the messenger. */
+import { empty, join, type Queryable, sql, type Sql, type Tx } from '../../db/db.ts';
+import type { ChatKind, MemberRole, MessageKind } from '../../../shared/api/chat.ts';
+
+export interface ChatRow {
+  id: number;
+  kind: ChatKind;
+  title: string;
+  ownerId: number | null;
+  privateKey: string | null;
+  itemId: number | null;
+  runId: number | null;
+  createdAt: Date;
+}
+
+export interface MembershipRow {
+  role: MemberRole;
+  joinedAt: Date;
+  historyAfterId: number;
+  readUpToId: number;
+  mutedAt: Date | null;
+  pinnedAt: Date | null;
+}
+
+export interface MessageRow {
+  id: number;
+  chatId: number;
+  authorId: number | null;
+  kind: MessageKind;
+  heading: string;
+  body: string;
+  itemId: number | null;
+  fileIds: number[];
+  mentionIds: number[];
+  replyToId: number | null;
+  runId: number | null;
+  createdAt: Date;
+  editedAt: Date | null;
+  deletedAt: Date | null;
+}
+
+const messageColumns = sql`id, chat_id, author_id, kind, heading, body, item_id, file_ids, mention_ids, reply_to_id, run_id, created_at, edited_at, deleted_at`;
+
+/** How much of a message a list shows. */
+const previewLength = 300;
+/** The count stops here: "99+". */
+const maxUnread = 100;
+
+/** What the person has not read: not what he wrote himself; a robot's note to himself in his name counts. */
+function isUnread(me: number): Sql {
+  return sql`m.id > greatest(mine.read_up_to_id, mine.history_after_id) and m.deleted_at is null and m.kind <> 'system'
+    and (m.author_id is distinct from ${me}::bigint or (m.run_id is not null and mine.private_key = ${`${me}:${me}`}::text))`;
+}
+
+function like(search: string): string {
+  return `%${search.replace(/[\\%_]/g, '\\$&')}%`;
+}
+
+// ——— Chats
+
+/** The chat and the person's membership (null: none), if the chat is there and he may see it. */
+export async function findVisible(q: Queryable, chatId: number, me: number): Promise<(ChatRow & { membership: MembershipRow | null }) | undefined> {
+  const row = await q.first<ChatRow & { [K in keyof MembershipRow]: MembershipRow[K] | null }>(sql`
+    select c.id, c.kind, c.title, c.owner_id, c.private_key, c.item_id, c.run_id, c.created_at,
+           m.role, m.joined_at, m.history_after_id, m.read_up_to_id, m.muted_at, m.pinned_at
+    from chats c left join chat_members m on m.chat_id = c.id and m.employee_id = ${me}
+    where c.id = ${chatId} and c.deleted_at is null and (m.chat_id is not null or c.kind = 'open')`);
+  if (!row) return undefined;
+  const { role, joinedAt, historyAfterId, readUpToId, mutedAt, pinnedAt, ...chat } = row;
+  const isMember = role !== null && joinedAt !== null && historyAfterId !== null && readUpToId !== null;
+  return { ...chat, membership: isMember ? { role, joinedAt, historyAfterId, readUpToId, mutedAt, pinnedAt } : null };
+}
+
+/** Holds the chat against concurrent changes of its members, until commit. */
+export async function lockChat(tx: Tx, chatId: number): Promise<void> {
+  await tx.run(sql`select 1 from chats where id = ${chatId} for no key update`);
+}
+
+export async function countMembers(q: Queryable, chatId: number): Promise<number> {
+  return (await q.first<{ count: number }>(sql`select count(*) as count from chat_members where chat_id = ${chatId}`))?.count ?? 0;
+}
+
+export interface ListedRow extends ChatRow, MembershipRow {
+  activityAt: Date;
+  unreadCount: number;
+  isMentioned: boolean;
+  lastId: number | null;
+  lastAuthorId: number | null;
+  lastKind: MessageKind | null;
+  lastHeading: string | null;
+  lastBody: string | null;
+  lastFileCount: number | null;
+  lastCreatedAt: Date | null;
+}
+
+export interface ListCursor {
+  isPinned: boolean;
+  activityAt: Date;
+  chatId: number;
+}
+
+/**
+ * The person's chats, pinned first, newest activity first. Activity is read from the messages, one
+ * step down an index per chat: keeping it on the chat would make its row the hot spot of every send.
+ * Private chats nobody wrote in yet are left out.
+ */
+export async function listMine(
+  q: Queryable,
+  me: number,
+  { search, partnerIds, onlyUnread, cursor, limit }: { search?: string; partnerIds: readonly number[]; onlyUnread: boolean; cursor: ListCursor | undefined; limit: number },
+): Promise<ListedRow[]> {
+  const found = search
+    ? sql`and (c.title ilike ${like(search)} or c.private_key = any(${partnerIds.map((id) => privateKey(me, id))}::text[]))`
+    : empty;
+  const after = cursor
+    ? sql`where (mine.is_pinned, mine.activity_at, mine.id) < (${cursor.isPinned}, ${cursor.activityAt}::timestamptz, ${cursor.chatId}::bigint)`
+    : empty;
+  const unread = sql`exists (select from messages m where m.chat_id = mine.id and ${isUnread(me)})`;
+  return q.rows<ListedRow>(sql`
+    with mine as (
+      select c.id, c.kind, c.title, c.owner_id, c.private_key, c.item_id, c.run_id, c.created_at,
+             cm.role, cm.joined_at, cm.history_after_id, cm.read_up_to_id, cm.muted_at, cm.pinned_at,
+             cm.pinned_at is not null as is_pinned, coalesce(last.created_at, cm.joined_at) as activity_at,
+             last.id as last_id
+      from chat_members cm
+      join chats c on c.id = cm.chat_id and c.deleted_at is null
+      left join lateral (
+        select l.id, l.created_at from messages l
+        where l.chat_id = cm.chat_id and l.id > cm.history_after_id and l.deleted_at is null
+        order by l.id desc limit 1
+      ) last on true
+      where cm.employee_id = ${me} and (last.id is not null or c.kind <> 'private') ${found}
+    ), page as (
+      select * from mine ${after} ${onlyUnread ? (cursor ? sql`and ${unread}` : sql`where ${unread}`) : empty}
+      order by is_pinned desc, activity_at desc, id desc limit ${limit}
+    )
+    select mine.*, last.author_id as last_author_id, last.kind as last_kind, last.heading as last_heading,
+           left(last.body, ${previewLength}) as last_body, cardinality(last.file_ids) as last_file_count, last.created_at as last_created_at,
+           unread.count as unread_count, coalesce(unread.is_mentioned, false) as is_mentioned
+    from page mine
+    left join messages last on last.chat_id = mine.id and last.id = mine.last_id
+    cross join lateral (
+      select count(*) as count, bool_or(mentions) as is_mentioned
+      from (select ${me}::bigint = any(m.mention_ids) as mentions from messages m
+            where m.chat_id = mine.id and ${isUnread(me)} order by m.id desc limit ${maxUnread}) seen
+    ) unread
+    order by mine.is_pinned desc, mine.activity_at desc, mine.id desc`);
+}
+
+/** Open groups by title, whether joined or not. */
+export async function listOpen(
+  q: Queryable,
+  me: number,
+  { search, cursor, limit }: { search?: string; cursor: ListCursor | undefined; limit: number },
+): Promise<(ChatRow & { [K in keyof MembershipRow]: MembershipRow[K] | null })[]> {
+  return q.rows(sql`
+    select c.id, c.kind, c.title, c.owner_id, c.private_key, c.item_id, c.run_id, c.created_at,
+           m.role, m.joined_at, m.history_after_id, m.read_up_to_id, m.muted_at, m.pinned_at
+    from chats c left join chat_members m on m.chat_id = c.id and m.employee_id = ${me}
+    where c.kind = 'open' and c.deleted_at is null
+      ${search ? sql`and c.title ilike ${like(search)}` : empty}
+      ${cursor ? sql`and (c.created_at, c.id) < (${cursor.activityAt}::timestamptz, ${cursor.chatId}::bigint)` : empty}
+    order by c.created_at desc, c.id desc limit ${limit}`);
+}
+
+export async function countUnreadChats(q: Queryable, me: number): Promise<number> {
+  const row = await q.first<{ count: number }>(sql`
+    select count(*) as count
+    from (select cm.*, c.private_key from chat_members cm join chats c on c.id = cm.chat_id and c.deleted_at is null
+          where cm.employee_id = ${me} and cm.muted_at is null) mine
+    where exists (select from messages m where m.chat_id = mine.chat_id and ${isUnread(me)})`);
+  return row?.count ?? 0;
+}
+
+/** 'smaller:larger': two people have one chat, whoever begins. */
+export function privateKey(a: number, b: number): string {
+  return a < b ? `${a}:${b}` : `${b}:${a}`;
+}
+
+export async function findPrivateIds(q: Queryable, keys: readonly string[]): Promise<Map<string, number>> {
+  const rows = await q.rows<{ id: number; privateKey: string }>(sql`select id, private_key from chats where private_key = any(${keys}::text[])`);
+  return new Map(rows.map((row) => [row.privateKey, row.id]));
+}
+
+export interface NewChat {
+  id: number;
+  kind: ChatKind;
+  title: string;
+  ownerId: number | null;
+  privateKey: string | null;
+  itemId: number | null;
+  runId: number | null;
+  createdAt: Date;
+}
+
+/** Private chats that another transaction made meanwhile are passed over. Returns the ids inserted. */
+export async function insertChats(tx: Tx, rows: readonly NewChat[]): Promise<number[]> {
+  if (rows.length === 0) return [];
+  // In the order of keys, so that two transactions making the same chats wait instead of deadlocking.
+  const sorted = [...rows].sort((a, b) => (a.privateKey ?? '').localeCompare(b.privateKey ?? '') || a.id - b.id);
+  const inserted = await tx.rows<{ id: number }>(sql`
+    insert into chats (id, kind, title, owner_id, private_key, item_id, run_id, created_at)
+    select * from unnest(${sorted.map((r) => r.id)}::bigint[], ${sorted.map((r) => r.kind)}::text[], ${sorted.map((r) => r.title)}::text[],
+      ${sorted.map((r) => r.ownerId)}::bigint[], ${sorted.map((r) => r.privateKey)}::text[], ${sorted.map((r) => r.itemId)}::bigint[],
+      ${sorted.map((r) => r.runId)}::bigint[], ${sorted.map((r) => r.createdAt)}::timestamptz[])
+    on conflict (private_key) do nothing returning id`);
+  return inserted.map((row) => row.id);
+}
+
+export async function updateChat(tx: Tx, chatId: number, change: { title?: string; kind?: ChatKind; ownerId?: number | null; deletedAt?: Date }): Promise<void> {
+  const sets: Sql[] = [];
+  if (change.title !== undefined) sets.push(sql`title = ${change.title}`);
+  if (change.kind !== undefined) sets.push(sql`kind = ${change.kind}`);
+  if (change.ownerId !== undefined) sets.push(sql`owner_id = ${change.ownerId}`);
+  if (change.deletedAt !== undefined) sets.push(sql`deleted_at = ${change.deletedAt}`);
+  if (sets.length > 0) await tx.run(sql`update chats set ${join(sets)} where id = ${chatId}`);
+}
+
+export async function nextIds(q: Queryable, table: 'chats' | 'messages', count: number): Promise<number[]> {
+  if (count <= 0) return [];
+  const rows = await q.rows<{ id: number }>(sql`
+    select nextval(pg_get_serial_sequence(${table}, 'id')) as id from generate_series(1, ${count}::int)`);
+  return rows.map((row) => row.id);
+}
+
+export interface RobotChatRow {
+  id: number;
+  kind: ChatKind;
+  title: string;
+  ownerId: number | null;
+  itemId: number | null;
+  runId: number | null;
+  deletedAt: Date | null;
+  memberIds: number[];
+}
+
+export function findForRobots(q: Queryable, chatIds: readonly number[]): Promise<RobotChatRow[]> {
+  return q.rows<RobotChatRow>(sql`
+    select c.id, c.kind, c.title, c.owner_id, c.item_id, c.run_id, c.deleted_at,
+           array(select m.employee_id from chat_members m where m.chat_id = c.id order by m.employee_id) as member_ids
+    from chats c where c.id = any(${chatIds}::bigint[])`);
+}
+
+/** Closed groups by title, for the picker of a robot. Only those the person is in: closed is closed to administrators too. */
+export function findClosedGroups(q: Queryable, me: number, search: string, limit: number): Promise<{ id: number; title: string; runId: number | null }[]> {
+  return q.rows(sql`
+    select c.id, c.title, c.run_id from chat_members m join chats c on c.id = m.chat_id
+    where m.employee_id = ${me} and c.kind = 'closed' and c.deleted_at is null and c.title ilike ${like(search)}
+    order by c.id desc limit ${limit}`);
+}
+
+// ——— Members
+
+export interface NewMember {
+  chatId: number;
+  employeeId: number;
+  role: MemberRole;
+  joinedAt: Date;
+  /** Messages up to this id stay hidden; 0: none; null: all there are now. */
+  historyAfterId: number | null;
+}
+
+/** Who is a member already stays as he is. Returns the pairs added. What a newcomer may see of the past counts as read. */
+export function insertMembers(tx: Tx, rows: readonly NewMember[]): Promise<{ chatId: number; employeeId: number }[]> {
+  if (rows.length === 0) return Promise.resolve([]);
+  return tx.rows(sql`
+    insert into chat_members (chat_id, employee_id, role, joined_at, history_after_id, read_up_to_id)
+    select n.chat_id, n.employee_id, n.role, n.joined_at, coalesce(n.history_after_id, last.id), greatest(last.id, coalesce(n.history_after_id, 0))
+    from unnest(${rows.map((r) => r.chatId)}::bigint[], ${rows.map((r) => r.employeeId)}::bigint[], ${rows.map((r) => r.role)}::text[],
+      ${rows.map((r) => r.joinedAt)}::timestamptz[], ${rows.map((r) => r.historyAfterId)}::bigint[])
+      as n (chat_id, employee_id, role, joined_at, history_after_id)
+    join (select c.chat_id, coalesce((select max(id) from messages m where m.chat_id = c.chat_id), 0) as id
+          from (select distinct unnest(${rows.map((r) => r.chatId)}::bigint[]) as chat_id) c) last on last.chat_id = n.chat_id
+    on conflict (chat_id, employee_id) do nothing
+    returning chat_id, employee_id`);
+}
+
+export async function deleteMembers(tx: Tx, chatId: number, employeeIds: readonly number[]): Promise<number[]> {
+  const rows = await tx.rows<{ employeeId: number }>(sql`
+    delete from chat_members where chat_id = ${chatId} and employee_id = any(${employeeIds}::bigint[]) returning employee_id`);
+  return rows.map((row) => row.employeeId);
+}
+
+export async function findRole(q: Queryable, chatId: number, employeeId: number): Promise<MemberRole | undefined> {
+  return (await q.first<{ role: MemberRole }>(sql`select role from chat_members where chat_id = ${chatId} and employee_id = ${employeeId}`))?.role;
+}
+
+export async function setRole(tx: Tx, chatId: number, employeeId: number, role: MemberRole): Promise<void> {
+  await tx.run(sql`update chat_members set role = ${role} where chat_id = ${chatId} and employee_id = ${employeeId}`);
+}
+
+/** Who takes the chat over: a manager before a member, the longest-standing first. */
+export async function findHeir(q: Queryable, chatId: number, besides: number): Promise<number | undefined> {
+  const row = await q.first<{ employeeId: number }>(sql`
+    select employee_id from chat_members where chat_id = ${chatId} and employee_id <> ${besides}
+    order by role = 'manager' desc, joined_at, employee_id limit 1`);
+  return row?.employeeId;
+}
+
+export function listMembers(q: Queryable, chatId: number, afterEmployeeId: number, limit: number): Promise<{ employeeId: number; role: MemberRole; joinedAt: Date; readUpToId: number }[]> {
+  return q.rows(sql`
+    select employee_id, role, joined_at, read_up_to_id from chat_members
+    where chat_id = ${chatId} and employee_id > ${afterEmployeeId} order by employee_id limit ${limit}`);
+}
+
+/** Everybody to be told about each chat. */
+export function membersOf(q: Queryable, chatIds: readonly number[]): Promise<{ chatId: number; employeeId: number }[]> {
+  return q.rows(sql`select chat_id, employee_id from chat_members where chat_id = any(${chatIds}::bigint[])`);
+}
+
+export async function whichAreMembers(q: Queryable, chatId: number, employeeIds: readonly number[]): Promise<number[]> {
+  const rows = await q.rows<{ employeeId: number }>(sql`
+    select employee_id from chat_members where chat_id = ${chatId} and employee_id = any(${employeeIds}::bigint[]) order by employee_id`);
+  return rows.map((row) => row.employeeId);
+}
+
+export async function setOwnFlags(tx: Tx, chatId: number, me: number, flags: { pinnedAt?: Date | null; mutedAt?: Date | null }): Promise<void> {
+  const sets: Sql[] = [];
+  if (flags.pinnedAt !== undefined) sets.push(sql`pinned_at = ${flags.pinnedAt}`);
+  if (flags.mutedAt !== undefined) sets.push(sql`muted_at = ${flags.mutedAt}`);
+  if (sets.length > 0) await tx.run(sql`update chat_members set ${join(sets)} where chat_id = ${chatId} and employee_id = ${me}`);
+}
+
+/** Never moves back, nor past what is there. Whether anything changed. */
+export async function markRead(tx: Tx, chatId: number, me: number, upToId: number): Promise<boolean> {
+  return (
+    (await tx.run(sql`
+      update chat_members m set read_up_to_id = last.id
+      from (select max(id) as id from messages where chat_id = ${chatId} and id <= ${upToId}) last
+      where m.chat_id = ${chatId} and m.employee_id = ${me} and last.id > m.read_up_to_id`)) > 0
+  );
+}
+
+// ——— Messages
+
+export interface NewMessage {
+  id: number | null;
+  chatId: number;
+  authorId: number | null;
+  kind: MessageKind;
+  heading: string;
+  body: string;
+  itemId: number | null;
+  /** As an array literal, because arrays of arrays cannot be ragged: '{1,2}'. */
+  fileIds: readonly number[];
+  mentionIds: readonly number[];
+  replyToId: number | null;
+  runId: number | null;
+  createdAt: Date;
+}
+
+const arrayLiteral = (ids: readonly number[]): string => `{${ids.join(',')}}`;
+
+export async function insertMessages(tx: Tx, rows: readonly NewMessage[]): Promise<number[]> {
+  if (rows.length === 0) return [];
+  const inserted = await tx.rows<{ id: number }>(sql`
+    insert into messages (id, chat_id, author_id, kind, heading, body, item_id, file_ids, mention_ids, reply_to_id, run_id, created_at)
+    select coalesce(n.id, nextval('messages_id_seq')), n.chat_id, n.author_id, n.kind, n.heading, n.body, n.item_id,
+           n.file_ids::bigint[], n.mention_ids::bigint[], n.reply_to_id, n.run_id, n.created_at
+    from unnest(${rows.map((r) => r.id)}::bigint[], ${rows.map((r) => r.chatId)}::bigint[], ${rows.map((r) => r.authorId)}::bigint[],
+      ${rows.map((r) => r.kind)}::text[], ${rows.map((r) => r.heading)}::text[], ${rows.map((r) => r.body)}::text[], ${rows.map((r) => r.itemId)}::bigint[],
+      ${rows.map((r) => arrayLiteral(r.fileIds))}::text[], ${rows.map((r) => arrayLiteral(r.mentionIds))}::text[],
+      ${rows.map((r) => r.replyToId)}::bigint[], ${rows.map((r) => r.runId)}::bigint[], ${rows.map((r) => r.createdAt)}::timestamptz[])
+      with ordinality as n (id, chat_id, author_id, kind, heading, body, item_id, file_ids, mention_ids, reply_to_id, run_id, created_at, position)
+    order by n.position
+    returning id`);
+  return inserted.map((row) => row.id);
+}
+
+export interface MessageRange {
+  chatId: number;
+  /** Nothing at or below. */
+  historyAfterId: number;
+  search?: string;
+  limit: number;
+}
+
+function inRange({ chatId, historyAfterId, search }: MessageRange): Sql {
+  return sql`chat_id = ${chatId} and id > ${historyAfterId}
+    ${search ? sql`and deleted_at is null and kind <> 'system' and (body ilike ${like(search)} or heading ilike ${like(search)})` : empty}`;
+}
+
+/** Newest first; null: from the newest on. */
+export function listMessagesBefore(q: Queryable, range: MessageRange, beforeId: number | null): Promise<MessageRow[]> {
+  return q.rows(sql`
+    select ${messageColumns} from messages where ${inRange(range)} ${beforeId === null ? empty : sql`and id < ${beforeId}`}
+    order by id desc limit ${range.limit}`);
+}
+
+/** Oldest first, from this message on. */
+export function listMessagesFrom(q: Queryable, range: MessageRange, fromId: number): Promise<MessageRow[]> {
+  return q.rows(sql`select ${messageColumns} from messages where ${inRange(range)} and id >= ${fromId} order by id limit ${range.limit}`);
+}
+
+export function findMessages(q: Queryable, chatId: number, ids: readonly number[]): Promise<MessageRow[]> {
+  return q.rows(sql`select ${messageColumns} from messages where chat_id = ${chatId} and id = any(${ids}::bigint[])`);
+}
+
+export async function updateMessage(
+  tx: Tx,
+  chatId: number,
+  id: number,
+  change: { heading: string; body: string; mentionIds: readonly number[]; editedAt: Date } | { deletedAt: Date },
+): Promise<void> {
+  await tx.run(
+    'deletedAt' in change
+      ? sql`update messages set deleted_at = ${change.deletedAt} where chat_id = ${chatId} and id = ${id}`
+      : sql`update messages set heading = ${change.heading}, body = ${change.body}, mention_ids = ${change.mentionIds}::bigint[], edited_at = ${change.editedAt}
+            where chat_id = ${chatId} and id = ${id}`,
+  );
+}
+
+/** Whether the person sees this message where it stands: for the files on it. */
+export async function isMessageVisible(q: Queryable, messageId: number, me: number): Promise<boolean> {
+  const row = await q.first(sql`
+    select 1 from messages m join chats c on c.id = m.chat_id
+    left join chat_members cm on cm.chat_id = c.id and cm.employee_id = ${me}
+    where m.id = ${messageId} and m.deleted_at is null and c.deleted_at is null
+      and (m.id > cm.history_after_id or (cm.chat_id is null and c.kind = 'open'))`);
+  return row !== undefined;
+}
