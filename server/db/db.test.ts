@@ -56,3 +56,17 @@ test('a write sent along with the commit that fails undoes the transaction', asy
   );
   assert.deepEqual(await db.rows(sql`select 1 from departments where name = 'along'`), []);
 });
+
+test('a branch that outlives its transaction cannot write any more', async () => {
+  let late: Promise<unknown> | undefined;
+  await assert.rejects(
+    db.transaction(async (tx) => {
+      late = tx.rows(sql`select pg_sleep(0.05)`).then(() => tx.run(sql`insert into departments (name) values ('late')`));
+      late.catch(() => {});
+      await tx.run(sql`select 1/0`);
+    }),
+    /division by zero/,
+  );
+  await assert.rejects(late ?? Promise.resolve());
+  assert.deepEqual(await db.rows(sql`select 1 from departments where name = 'late'`), []);
+});

@@ -128,6 +128,17 @@ function queryable(client: pg.ClientBase | pg.Pool): Queryable {
   };
 }
 
+function whileOpen(q: Queryable, isOver: () => boolean): Queryable {
+  const assertOpen = () => {
+    if (isOver()) throw new Error('A query came after the end of its transaction.');
+  };
+  return {
+    rows: async (query) => (assertOpen(), q.rows(query)),
+    first: async (query) => (assertOpen(), q.first(query)),
+    run: async (query) => (assertOpen(), q.run(query)),
+  };
+}
+
 function isDeadlock(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === '40P01' || error.code === '40001');
 }
@@ -150,12 +161,15 @@ export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
     const hooks: (() => void)[] = [];
     const lastWrites: Promise<unknown>[] = [];
     let isBroken = false;
+    // Work that failed may have left other branches running: none of them may reach the connection
+    // any more once its transaction is over, for the next one is somebody else's.
+    let isOver = false;
     try {
       // Not awaited: BEGIN travels with the first query.
       const begun = client.query(options.asyncCommit ? 'begin; set local synchronous_commit = off' : 'begin');
       begun.catch(() => {});
       const result = await work({
-        ...queryable(client),
+        ...whileOpen(queryable(client), () => isOver),
         afterCommit: (hook) => hooks.push(hook),
         withCommit: (writes) => {
           // Heard below; until then a failure must not count as unhandled.
@@ -163,6 +177,7 @@ export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
           lastWrites.push(writes);
         },
       });
+      isOver = true;
       const ended = client.query(options.dryRun ? 'rollback' : 'commit');
       await Promise.all([begun, ...lastWrites, ended]);
       if (options.dryRun) hooks.length = 0;
@@ -170,6 +185,7 @@ export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
       for (const hook of hooks) hook();
       return result;
     } catch (error) {
+      isOver = true;
       await client.query('rollback').catch(() => (isBroken = true));
       client.release(isBroken);
       throw toTransient(error);
