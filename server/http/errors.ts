@@ -45,7 +45,8 @@ export function createErrorAnswers({ companyLanguage }: ErrorDeps) {
       return reply.code(503).send(body(language, new UserError(known.code)));
     }
     if (known instanceof UserError) {
-      if (known.code === 'request.too_many') reply.header('retry-after', String(known.params.retryAfterSeconds));
+      const waitSeconds = waitSecondsOf(known);
+      if (waitSeconds !== undefined) reply.header('retry-after', waitSeconds);
       if (known.code === 'server.stopping') reply.header('retry-after', 5).header('connection', 'close');
       return reply.code(errorCodes[known.code]).send(body(language, known));
     }
@@ -59,6 +60,13 @@ export function createErrorAnswers({ companyLanguage }: ErrorDeps) {
   }
 
   return { send, notFound };
+}
+
+/** Errors that pass by themselves name their wait in the unit that reads well. */
+function waitSecondsOf({ code, params: { retryAfterSeconds, minutes } }: UserError): number | undefined {
+  if (errorCodes[code] !== 429) return undefined;
+  if (typeof retryAfterSeconds === 'number') return retryAfterSeconds;
+  return typeof minutes === 'number' ? minutes * 60 : undefined;
 }
 
 function body(language: Language, error: UserError): ErrorBody {

@@ -86,7 +86,7 @@ export function healthRoutes({ db, now, registry }: { db: Db; now: () => Date; r
         },
       },
       async (request, reply) => {
-        if (!isLoopback(request) && !(await request.identify())?.isAdmin) throw new UserError('access.denied');
+        if (!isLoopback(request) && !(await request.identify())?.isAdmin) throw new UserError('access.admin_only');
         const figures = await registry.metrics();
         return reply.type(registry.contentType).serializer(String).send(figures);
       },

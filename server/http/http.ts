@@ -42,7 +42,7 @@ export interface HttpOptions {
   trustProxy: boolean | string;
   /** For JSON; uploads have limits of their own. */
   bodyLimitBytes?: number;
-  /** Tries per minute and address on a route where secrets can be guessed. */
+  /** Tries per minute and address on a `guessable` route. 60: an office behind one address signs in at nine. */
   guessesPerMinute?: number;
 }
 
@@ -130,7 +130,7 @@ export async function buildApp(deps: HttpDeps): Promise<App> {
   app.addHook('onRoute', (route) => {
     if (route.config?.public) {
       // Whoever is signed in is known and can be talked to; strangers are counted by address.
-      route.config.rateLimit ??= { max: route.config.guessable ? (options.guessesPerMinute ?? 10) : publicRequestsPerMinute, timeWindow: '1 minute' };
+      route.config.rateLimit ??= { max: route.config.guessable ? (options.guessesPerMinute ?? 60) : publicRequestsPerMinute, timeWindow: '1 minute' };
     } else {
       route.onRequest = [auth.requireActor, ...asList(route.onRequest).filter((hook) => hook !== auth.requireActor)];
     }

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { describeApi } from './http/http.ts';
+import { startTestVestnik } from '../test/support/vestnik.ts';
+
+const vestnik = await startTestVestnik();
+const { api, admin, given, clock } = vestnik;
+
+test('an administrator adds a person, who can then act', async () => {
+  const anna = await given.employee({ firstName: 'Анна', lastName: 'Котова' });
+  const me = await api(anna).get('/api/me');
+  assert.equal(me.employee.fullName, 'Анна Котова');
+  await assert.rejects(api(anna).post('/api/employees', { email: 'x@example.com' }), { status: 403, code: 'access.admin_only' });
+  await assert.rejects(api().get('/api/me'), { status: 401, code: 'auth.required' });
+});
+
+test('signing in gives a session that ends when the person signs out', async () => {
+  const answer = await api().fetch('/api/session', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', origin: vestnik.url },
+    body: JSON.stringify({ email: 'admin@example.com', password: vestnik.adminPassword }),
+  });
+  assert.equal(answer.status, 201);
+  const cookie = answer.headers.getSetCookie()[0]!.split(';')[0]!;
+  const withCookie = (path: string, init: RequestInit = {}) => api().fetch(path, { ...init, headers: { cookie, origin: vestnik.url } });
+  assert.equal((await withCookie('/api/me')).status, 200);
+  assert.equal((await withCookie('/api/session', { method: 'DELETE' })).status, 204);
+  assert.equal((await withCookie('/api/me')).status, 401);
+});
+
+test('the clock of the product is the clock of the test', async () => {
+  const before = clock.now().getTime();
+  clock.advance('10 minutes');
+  assert.equal(clock.now().getTime() - before, 600_000);
+});
+
+test('every route says what it is for', () => {
+  const methods = new Set(['get', 'post', 'put', 'patch', 'delete', 'head']);
+  const lacking: string[] = [];
+  const description = JSON.parse(JSON.stringify(describeApi(vestnik.vestnik.app)));
+  for (const [path, operations] of Object.entries<Record<string, { summary?: string; tags?: string[]; responses?: object }>>(description.paths)) {
+    for (const [method, operation] of Object.entries(operations)) {
+      if (!methods.has(method)) continue;
+      if (!operation.summary || !operation.tags?.length) lacking.push(`${method.toUpperCase()} ${path} has no summary or tags`);
+    }
+  }
+  assert.deepEqual(lacking, []);
+});
+
+test('health counts the work that is due', async () => {
+  const health = await api(admin).get('/health');
+  assert.equal(health.status, 'ok');
+  assert.equal(health.details.oldestDueAt, null);
+});

@@ -1,0 +1,134 @@
+/**
+ * Vestnik, wired by hand in the order of the import line: whoever stands below may use what stands
+ * above. `startVestnik` is all of the product in one process; main.ts, the tests, the demo and the
+ * bench start it with their own database, clock and port.
+ */
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { type Db, openDb } from './db/db.ts';
+import { migrate } from './db/migrate.ts';
+import { createDrive } from './drive/drive.ts';
+import { driveRoutes } from './drive/routes.ts';
+import { type App, buildApp, type HttpOptions } from './http/http.ts';
+import { createJobs } from './jobs/jobs.ts';
+import { createLive } from './live/live.ts';
+import { liveRoutes } from './live/routes.ts';
+import { createChat } from './messaging/chat/chat.ts';
+import { chatRoutes } from './messaging/chat/routes.ts';
+import { type Actor, createPeople } from './people/people.ts';
+import { peopleRoutes } from './people/routes.ts';
+
+export interface VestnikOptions {
+  databaseUrl: string;
+  /** Connections of this process. */
+  databaseConnections?: number;
+  /** 0: any free one. */
+  port: number;
+  host: string;
+  /** Bytes of the drive live below it. */
+  dataDir: string;
+  /** Seals the passwords of mail senders and SMS providers in the database. */
+  secret: string;
+  /** The address people use; undefined: http://<host>:<port>. */
+  publicUrl?: string;
+  /** web answers requests; worker runs robots and sends mail and SMS. Both by default. */
+  services?: { web: boolean; worker: boolean };
+  now?: () => Date;
+  logLevel?: HttpOptions['logLevel'];
+  trustProxy?: HttpOptions['trustProxy'];
+  guessesPerMinute?: number;
+}
+
+/** Everything that can be built without listening or asking the database anything. */
+export async function buildVestnik(options: VestnikOptions & { publicUrl: string }, db: Db) {
+  const now = options.now ?? (() => new Date());
+
+  const jobs = createJobs({ db, now, onError: (error, loop) => app.log.error({ err: error, loop }, 'a round of work failed') });
+  const live = createLive({ db, now });
+  const people = createPeople({ db, live, now });
+  const drive = createDrive({ db, live, now, directory: join(options.dataDir, 'drive') });
+  // Everybody sees everybody's photo; to set it one must be able to read the file.
+  drive.registerTarget('employee', async () => true);
+  const usePhoto = (actor: Actor, employeeId: number, fileId: number) =>
+    db.transaction((tx) => drive.attach(tx, { actor, fileIds: [fileId], targetKind: 'employee', targetId: employeeId }));
+  const chat = createChat({ db, live, people, drive, now });
+
+  const actorFromToken = (token: string) => people.actorFromToken(db, token);
+
+  const app: App = await buildApp({
+    db,
+    now,
+    publicUrl: options.publicUrl,
+    actorFromToken,
+    companyLanguage: async () => (await people.directory(db)).company.language,
+    options: { logLevel: options.logLevel ?? 'info', trustProxy: options.trustProxy ?? false, guessesPerMinute: options.guessesPerMinute },
+    routes: [
+      liveRoutes({ live, actorFromToken }),
+      peopleRoutes({ people, db, usePhoto }),
+      driveRoutes({ drive }),
+      chatRoutes({ chat }),
+    ],
+  });
+
+  return { app, now, db, jobs, live, people, drive, chat };
+}
+
+export type Modules = Awaited<ReturnType<typeof buildVestnik>>;
+
+/** Migrates, wires, listens and starts to work. */
+export async function startVestnik(options: VestnikOptions) {
+  const services = options.services ?? { web: true, worker: true };
+  const db = openDb(options.databaseUrl, { max: options.databaseConnections ?? 10 });
+  let modules: Modules | undefined;
+  try {
+    await migrate(db);
+    const publicUrl = options.publicUrl ?? `http://${urlHost(options.host)}:${options.port}`;
+    modules = await buildVestnik({ ...options, publicUrl }, db);
+    const { app, jobs, live } = modules;
+    // In this order: when the first request is answered, what it publishes and wakes is heard.
+    if (services.web) await live.start();
+    if (services.worker) await jobs.start();
+    if (services.web) await app.listen({ port: options.port, host: options.host });
+  } catch (error) {
+    await modules?.jobs.stop().catch(() => {});
+    await modules?.live.stop().catch(() => {});
+    await modules?.app.close().catch(() => {});
+    await db.close();
+    throw error;
+  }
+  const { app, jobs, live } = modules;
+  const address = app.server.address();
+  const port = isInet(address) ? address.port : 0;
+
+  let stopping: Promise<void> | undefined;
+  async function stop(): Promise<void> {
+    // No new requests, those under way are answered; then the work; then the line to the database.
+    await live.stop();
+    await app.close();
+    await jobs.stop();
+    await db.close();
+  }
+
+  return {
+    ...modules,
+    /** Where this process listens; main.ts prints the public address instead. */
+    url: `http://${urlHost(options.host)}:${port}`,
+    port,
+    /** Works off everything that is due. For tests and tools, with `services.worker` off. */
+    drain: () => jobs.drain(),
+    /** Orderly and idempotent; whoever calls sets the limit of patience. */
+    stop: () => (stopping ??= stop()),
+  };
+}
+
+export type Vestnik = Awaited<ReturnType<typeof startVestnik>>;
+
+function isInet(address: AddressInfo | string | null): address is AddressInfo {
+  return typeof address === 'object' && address !== null;
+}
+
+/** Where a browser on this machine finds us. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::' || host === '') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}
