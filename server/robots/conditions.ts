@@ -496,7 +496,8 @@ function explainRule(trace: RuleTrace, reader: Reader, names: Names, lookup: (re
   if (reason === 'rule_broken') return text(language, 'robots.conditions.rule_broken', { field: name });
   if (reason === 'left_empty') return text(language, 'robots.conditions.left_empty', { field: name });
   if (reason === 'expected_empty') {
-    const other = typeof expected === 'string' ? fieldOf(expected)?.name ?? expected.replace(/^\{=|\}$/g, '') : '';
+    if (typeof expected !== 'string') return text(language, 'robots.conditions.expected_missing', { field: name });
+    const other = fieldOf(expected)?.name ?? expected.replace(/^\{=|\}$/g, '');
     return text(language, 'robots.conditions.expected_empty', { field: name, other });
   }
   const kind = classes[field.kind];

@@ -166,7 +166,8 @@ export function dayOf(instant: number, timeZone: string): string {
   return new Date(wallClock(instant, timeZone)).toISOString().slice(0, 10);
 }
 
-function zoneOf(timeZone: string): IANAZone {
+/** The zone of luxon; one that nobody knows is UTC, so that a batch never fails over it. */
+export function zoneOf(timeZone: string): IANAZone {
   const zone = IANAZone.create(timeZone);
   return zone.isValid ? zone : IANAZone.create('UTC');
 }
