@@ -49,8 +49,11 @@ function urlOf(serverUrl: string, database: string): string {
 
 async function testFiles(prefixes: string[]): Promise<string[]> {
   const wanted = prefixes.map((prefix) => relative(root, join(process.cwd(), prefix)));
-  const files = await Array.fromAsync(glob('{server,shared,test,tools,bench}/**/*.test.ts', { cwd: root }));
-  return files.filter((file) => wanted.length === 0 || wanted.some((prefix) => file.startsWith(prefix))).sort();
+  const files: string[] = [];
+  for await (const file of glob('{server,shared,test,tools,bench}/**/*.test.ts', { cwd: root })) {
+    if (wanted.length === 0 || wanted.some((prefix) => file.startsWith(prefix))) files.push(file);
+  }
+  return files.sort();
 }
 
 async function run(args: string[]): Promise<number> {
