@@ -1,0 +1,67 @@
+/**
+ * A database server for one run of a tool: the embedded one in a temporary directory, or that of
+ * DATABASE_URL, whose user must be allowed to create databases. Nothing stays behind after close().
+ */
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openDb, raw, sql } from '../server/db/db.ts';
+import { startEmbedded } from '../server/db/embedded.ts';
+
+export interface ThrowawayServer {
+  readonly url: string;
+  /** What the names of all databases of this run begin with: several runs may share a server. */
+  readonly runName: string;
+  /** Returns its URL. Templates are names this returned before. */
+  createDatabase(name: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Not durable: data of tests and dumps are worth nothing. */
+const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' };
+
+export async function openThrowawayServer({ databaseUrl }: { databaseUrl: string | undefined }): Promise<ThrowawayServer> {
+  const { url, close } = databaseUrl ? { url: databaseUrl, close: async () => {} } : await startTemporary();
+  const runName = `vestnik_test_${process.pid}_${Math.random().toString(36).slice(2, 8)}`;
+  const admin = openDb(url, { max: 1 });
+  return {
+    url,
+    runName,
+    async createDatabase(name) {
+      const database = `${runName}_${name}`;
+      await admin.run(raw(`create database ${database}`));
+      const created = new URL(url);
+      created.pathname = `/${database}`;
+      return created.href;
+    },
+    async close() {
+      try {
+        const left = await admin.rows<{ name: string }>(sql`select datname as name from pg_database where starts_with(datname, ${`${runName}_`})`);
+        for (const { name } of left) await admin.run(raw(`drop database if exists ${name} with (force)`));
+      } finally {
+        await admin.close();
+        await close();
+      }
+    },
+  };
+}
+
+async function startTemporary(): Promise<{ url: string; close(): Promise<void> }> {
+  const dir = await mkdtemp(join(tmpdir(), 'vestnik-test-'));
+  // As root, the server runs as somebody else.
+  await chmod(dir, 0o755);
+  const remove = (): Promise<void> => rm(dir, { recursive: true, force: true });
+  try {
+    const server = await startEmbedded({ dataDir: join(dir, 'pg'), settings });
+    return {
+      url: server.url,
+      async close() {
+        await server.stop();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
