@@ -13,7 +13,7 @@ test('nothing has to be set', () => {
   const env = readEnv({ DATA_DIR: join(dir, 'new'), PORT: '', LOG_LEVEL: ' ' });
   assert.deepEqual(
     { ...env, secret: env.secret.length, dataDir: '' },
-    { port: 3000, host: '127.0.0.1', publicUrl: undefined, trustProxy: false, dataDir: '', databaseUrl: null, databaseConnections: 20, services: { web: true, worker: true }, secret: 64, logLevel: 'info' },
+    { port: 3000, host: '127.0.0.1', publicUrl: 'http://127.0.0.1:3000', trustProxy: false, dataDir: '', databaseUrl: null, databasePoolSize: 20, services: ['web', 'worker'], secret: 64, logLevel: 'info' },
   );
 });
 
@@ -29,11 +29,13 @@ test('the secret is made once, for us only, and never replaced', () => {
 
 test('good values are understood', () => {
   const base = { VESTNIK_SECRET: secret };
-  assert.deepEqual(readEnv({ ...base, SERVICES: 'worker' }).services, { web: false, worker: true });
-  assert.deepEqual(readEnv({ ...base, SERVICES: ' worker, web,worker' }).services, { web: true, worker: true });
+  assert.deepEqual(readEnv({ ...base, SERVICES: 'worker' }).services, ['worker']);
+  assert.deepEqual(readEnv({ ...base, SERVICES: ' worker, web,worker' }).services, ['web', 'worker']);
   assert.equal(readEnv({ ...base, TRUST_PROXY: 'on' }).trustProxy, true);
   assert.deepEqual(readEnv({ ...base, TRUST_PROXY: '10.0.0.0/8, ::1' }).trustProxy, ['10.0.0.0/8', '::1']);
   assert.equal(readEnv({ ...base, PUBLIC_URL: 'https://crm.example.com/' }).publicUrl, 'https://crm.example.com');
+  assert.equal(readEnv({ ...base, HOST: '::1', PORT: '80' }).publicUrl, 'http://[::1]:80');
+  assert.equal(readEnv({ ...base, HOST: '0.0.0.0' }).publicUrl, 'http://localhost:3000');
   assert.equal(readEnv({ ...base, DATABASE_URL: 'postgres://a:b@c/d' }).databaseUrl, 'postgres://a:b@c/d');
 });
 
@@ -44,7 +46,7 @@ const bad: Record<keyof typeof variables, readonly string[]> = {
   TRUST_PROXY: ['yes', '1.2.3.4/99', '1.2.3', '1.2.3.4/8/8', '127.0.0.1,'],
   DATA_DIR: [],
   DATABASE_URL: ['mysql://x/y', 'localhost', '5432'],
-  DATABASE_CONNECTIONS: ['1', '501', 'many'],
+  DATABASE_POOL_SIZE: ['1', '501', 'many'],
   SERVICES: ['web;worker', 'web,mail', ','],
   VESTNIK_SECRET: ['short', 'x'.repeat(31)],
   LOG_LEVEL: ['verbose', 'INFO'],

@@ -17,6 +17,7 @@ interface Variable<Value> {
 }
 
 const services = ['web', 'worker'] as const;
+export type Service = (typeof services)[number];
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -82,7 +83,7 @@ export const variables = {
     expected: 'an address such as postgres://user:password@host:5432/database',
     schema: urlWith(['postgres:', 'postgresql:']).transform((url): string | null => url).default(null),
   },
-  DATABASE_CONNECTIONS: {
+  DATABASE_POOL_SIZE: {
     about: 'How many database connections one Vestnik process keeps at most.',
     fallback: '20',
     expected: 'a number from 2 to 500',
@@ -96,8 +97,8 @@ export const variables = {
       .string()
       .transform((text) => text.split(',').map((part) => part.trim()))
       .pipe(z.array(z.enum(services)).min(1))
-      .transform((list) => ({ web: list.includes('web'), worker: list.includes('worker') }))
-      .default({ web: true, worker: true }),
+      .transform((list): readonly Service[] => services.filter((service) => list.includes(service)))
+      .default(services),
   },
   VESTNIK_SECRET: {
     about: 'Encrypts the passwords of mail and SMS providers and signs links; processes that share a database share it.',
@@ -118,15 +119,15 @@ type Value<Name extends keyof typeof variables> = z.output<(typeof variables)[Na
 export interface Env {
   readonly port: number;
   readonly host: string;
-  /** Without a slash at the end. Undefined: http://HOST:PORT, with the port that was really taken. */
-  readonly publicUrl: string | undefined;
+  /** Without a slash at the end. */
+  readonly publicUrl: string;
   readonly trustProxy: boolean | readonly string[];
   /** Absolute. */
   readonly dataDir: string;
   /** Null: the embedded server. */
   readonly databaseUrl: string | null;
-  readonly databaseConnections: number;
-  readonly services: { web: boolean; worker: boolean };
+  readonly databasePoolSize: number;
+  readonly services: readonly Service[];
   readonly secret: string;
   readonly logLevel: Value<'LOG_LEVEL'>;
 }
@@ -151,28 +152,33 @@ export function readEnv(source: Record<string, string | undefined> = process.env
   const trust = read('TRUST_PROXY', variables.TRUST_PROXY);
   const dataDir = read('DATA_DIR', variables.DATA_DIR);
   const databaseUrl = read('DATABASE_URL', variables.DATABASE_URL);
-  const databaseConnections = read('DATABASE_CONNECTIONS', variables.DATABASE_CONNECTIONS);
+  const databasePoolSize = read('DATABASE_POOL_SIZE', variables.DATABASE_POOL_SIZE);
   const chosen = read('SERVICES', variables.SERVICES);
   const secret = read('VESTNIK_SECRET', variables.VESTNIK_SECRET);
   const logLevel = read('LOG_LEVEL', variables.LOG_LEVEL);
   if (
     port === undefined || host === undefined || publicUrl === undefined || trust === undefined || dataDir === undefined || databaseUrl === undefined ||
-    databaseConnections === undefined || chosen === undefined || secret === undefined || logLevel === undefined
+    databasePoolSize === undefined || chosen === undefined || secret === undefined || logLevel === undefined
   ) {
     throw new Error(faults.join('\n'));
   }
   return {
     port,
     host,
-    publicUrl: publicUrl ?? undefined,
+    publicUrl: publicUrl ?? `http://${urlHost(host)}:${port}`,
     trustProxy: trust,
     dataDir,
     databaseUrl,
-    databaseConnections,
+    databasePoolSize,
     services: chosen,
     secret: secret ?? keptSecret(dataDir),
     logLevel,
   };
+}
+
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return isIP(host) === 6 ? `[${host}]` : host;
 }
 
 /** Made once; two first starts at the same moment end up with the same one. */
