@@ -24,6 +24,7 @@ import type {
 } from '../../shared/api/people.ts';
 import { UserError } from '../../shared/errors.ts';
 import { bumpConfig, constraintOf, type Db, type Queryable, type Tx } from '../db/db.ts';
+import type { Hint } from '../live/live.ts';
 import { buildAccessRights, everything, type AccessRights } from './access.ts';
 import { buildDirectory, fullName, type Department, type Directory, type Employee } from './directory.ts';
 import { hashPassword, isPassword, refuseWeakPassword } from './passwords.ts';
@@ -51,7 +52,7 @@ export interface Actor {
 
 /** What people need of live/. */
 export interface LivePublisher {
-  publish(tx: Tx, hints: readonly { topic: string; what: string; id?: number }[]): Promise<void>;
+  publish(tx: Tx, hints: readonly Hint[]): Promise<void>;
 }
 
 export interface SignedIn {
@@ -142,6 +143,15 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
   async function changed(tx: Tx, profiles: readonly number[] = []): Promise<void> {
     await bumpConfig(tx, 'people');
     await live.publish(tx, [{ topic: 'company', what: 'people' }, ...profiles.map((id) => ({ topic: `employee:${id}`, what: 'profile' }))]);
+  }
+
+  /** Sessions or tokens of the person ended: sockets that hang on them are asked who they are. */
+  function endingSessions<Result>(employeeId: number, work: (tx: Tx) => Promise<Result>): Promise<Result> {
+    return db.transaction(async (tx) => {
+      const result = await work(tx);
+      await live.publish(tx, [{ topic: `employee:${employeeId}`, what: 'sessions' }]);
+      return result;
+    });
   }
 
   /** One change of the company: alone, on what is really there, seen by all afterwards. */
@@ -240,6 +250,7 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
       refuseWeakPassword(password, input.email ?? employee.email, 'password');
       changes.passwordHash = await hashPassword(password);
       await store.deleteSessionsOf(tx, employee.id, null);
+      await live.publish(tx, [{ topic: `employee:${employee.id}`, what: 'sessions' }]);
     }
     await store.updateEmployee(tx, employee.id, changes);
     if (departments) {
@@ -262,7 +273,7 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
       return await db.transaction(async (tx) => {
         const result = await work(tx);
         await bumpConfig(tx, 'access');
-        await live.publish(tx, [{ topic: 'company', what: 'people' }]);
+        await live.publish(tx, [{ topic: 'company', what: 'access' }]);
         return result;
       });
     } catch (error) {
@@ -439,6 +450,7 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
         }
         await store.deleteDepartment(tx, id);
         await bumpConfig(tx, 'access');
+        await live.publish(tx, [{ topic: 'company', what: 'access' }]);
         return { result: undefined };
       });
     },
@@ -597,16 +609,19 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
 
     /** Ends the session the actor came with; an API token is left alone. */
     async signOut(actor: Actor): Promise<void> {
-      if (actor.sessionId !== undefined) await store.deleteSession(db, actor.employeeId, actor.sessionId);
+      const { sessionId, employeeId } = actor;
+      if (sessionId !== undefined) await endingSessions(employeeId, (tx) => store.deleteSession(tx, employeeId, sessionId));
     },
 
     async endSession(actor: Actor, id: number): Promise<void> {
-      if ((await store.deleteSession(db, actor.employeeId, id)) === 0) throw notFound('session', id);
+      await endingSessions(actor.employeeId, async (tx) => {
+        if ((await store.deleteSession(tx, actor.employeeId, id)) === 0) throw notFound('session', id);
+      });
     },
 
     /** The actor's own; returns how many ended. */
     endSessions: (actor: Actor, { keepCurrent }: { keepCurrent: boolean }): Promise<number> =>
-      store.deleteSessionsOf(db, actor.employeeId, keepCurrent ? (actor.sessionId ?? null) : null),
+      endingSessions(actor.employeeId, (tx) => store.deleteSessionsOf(tx, actor.employeeId, keepCurrent ? (actor.sessionId ?? null) : null)),
 
     /** Ends the other sessions of the person: whoever knew the old password is out. */
     async changePassword(actor: Actor, input: { currentPassword: string; newPassword: string; ip: string }): Promise<void> {
@@ -618,7 +633,7 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
       guard.giveBack(own.email, input.ip);
       refuseWeakPassword(input.newPassword, own.email, 'newPassword');
       const passwordHash = await hashPassword(input.newPassword);
-      await db.transaction(async (tx) => {
+      await endingSessions(own.id, async (tx) => {
         await store.updateEmployee(tx, own.id, { passwordHash });
         await store.deleteSessionsOf(tx, own.id, actor.sessionId ?? null);
       });
@@ -639,7 +654,11 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
     },
 
     async revokeApiToken(actor: Actor, id: number): Promise<void> {
-      if ((await store.revokeApiToken(db, id, actor.isAdmin ? null : actor.employeeId, now())) === 0) throw notFound('token', id);
+      await db.transaction(async (tx) => {
+        const ownerId = await store.revokeApiToken(tx, id, actor.isAdmin ? null : actor.employeeId, now());
+        if (ownerId === null) throw notFound('token', id);
+        await live.publish(tx, [{ topic: `employee:${ownerId}`, what: 'sessions' }]);
+      });
     },
 
     // -- Access roles ---------------------------------------------------------------------------

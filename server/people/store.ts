@@ -389,11 +389,13 @@ export function apiTokensOf(q: Queryable, employeeId: number): Promise<ApiToken[
     select id, employee_id, name, created_at, last_used_at, revoked_at from api_tokens where employee_id = ${employeeId} order by id desc`);
 }
 
-/** ownerId null: whoever's it is. */
-export function revokeApiToken(q: Queryable, id: number, ownerId: number | null, at: Date): Promise<number> {
-  return q.run(sql`
+/** ownerId null: whoever's it is. Returns whose it was; null: there is no such token. */
+export async function revokeApiToken(q: Queryable, id: number, ownerId: number | null, at: Date): Promise<number | null> {
+  const row = await q.first<{ employeeId: number }>(sql`
     update api_tokens set revoked_at = coalesce(revoked_at, ${at})
-    where id = ${id} and (${ownerId}::bigint is null or employee_id = ${ownerId})`);
+    where id = ${id} and (${ownerId}::bigint is null or employee_id = ${ownerId})
+    returning employee_id`);
+  return row?.employeeId ?? null;
 }
 
 export async function revokeApiTokensOf(q: Queryable, employeeId: number, at: Date): Promise<void> {
