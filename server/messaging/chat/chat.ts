@@ -615,11 +615,18 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
     /** In the order given. Returns their ids. The author need not be a member. */
     async insertMessages(tx: Tx, rows: readonly MessageToInsert[]): Promise<number[]> {
       const createdAt = now();
-      const ids = await store.insertMessages(tx, rows.map((row) => ({
-        ...row, id: row.id ?? null, heading: row.heading ?? '', fileIds: [], mentionIds: mentionsIn(row.kind === 'system' ? '' : row.body),
-        replyToId: null, createdAt,
-      })));
-      await tell(tx, rows.map((row, i) => ({ chatId: row.chatId, what: 'messages', id: ids[i] })));
+      // Both are sent at once; whoever is added in the same transaction has been by now.
+      const [ids, members] = await Promise.all([
+        store.insertMessages(tx, rows.map((row) => ({
+          ...row, id: row.id ?? null, heading: row.heading ?? '', fileIds: [], mentionIds: mentionsIn(row.kind === 'system' ? '' : row.body),
+          replyToId: null, createdAt,
+        }))),
+        store.membersOf(tx, [...new Set(rows.map((row) => row.chatId))]),
+      ]);
+      await live.publish(tx, [
+        ...rows.map((row, i): Hint => ({ topic: `chat:${row.chatId}`, what: 'messages', id: ids[i] })),
+        ...members.map(({ chatId, employeeId }): Hint => ({ topic: `employee:${employeeId}`, what: 'chats', id: chatId })),
+      ]);
       return ids;
     },
 

@@ -341,7 +341,6 @@ export interface NewMessage {
   heading: string;
   body: string;
   itemId: number | null;
-  /** As an array literal, because arrays of arrays cannot be ragged: '{1,2}'. */
   fileIds: readonly number[];
   mentionIds: readonly number[];
   replyToId: number | null;
@@ -349,10 +348,27 @@ export interface NewMessage {
   createdAt: Date;
 }
 
+/** '{1,2}': arrays of arrays cannot be ragged, so they travel as text. */
 const arrayLiteral = (ids: readonly number[]): string => `{${ids.join(',')}}`;
 
+/** Texts of one statement: a long text to thousands must not become one message of gigabytes. */
+const maxStatementChars = 8_000_000;
+
+/** Returns the ids in the order of the rows. */
 export async function insertMessages(tx: Tx, rows: readonly NewMessage[]): Promise<number[]> {
-  if (rows.length === 0) return [];
+  const statements: Promise<number[]>[] = [];
+  for (let from = 0; from < rows.length; ) {
+    let to = from;
+    let chars = 0;
+    do chars += rows[to++]!.body.length;
+    while (to < rows.length && chars < maxStatementChars);
+    statements.push(insertSomeMessages(tx, from === 0 && to === rows.length ? rows : rows.slice(from, to)));
+    from = to;
+  }
+  return (await Promise.all(statements)).flat();
+}
+
+async function insertSomeMessages(tx: Tx, rows: readonly NewMessage[]): Promise<number[]> {
   const inserted = await tx.rows<{ id: number }>(sql`
     insert into messages (id, chat_id, author_id, kind, heading, body, item_id, file_ids, mention_ids, reply_to_id, run_id, created_at)
     select coalesce(n.id, nextval('messages_id_seq')), n.chat_id, n.author_id, n.kind, n.heading, n.body, n.item_id,

@@ -1,0 +1,82 @@
+/** All SQL of the bell. */
+import { empty, json, type Queryable, sql, type Tx } from '../../db/db.ts';
+import type { NotificationsQuery } from '../../../shared/api/notifications.ts';
+
+export interface NotificationRow {
+  id: number;
+  senderId: number | null;
+  body: string;
+  itemId: number | null;
+  link: { kind: string; id: number } | null;
+  runId: number | null;
+  createdAt: Date;
+  readAt: Date | null;
+}
+
+export interface NewNotification {
+  employeeId: number;
+  senderId: number | null;
+  body: string;
+  itemId: number | null;
+  link: { kind: string; id: number } | null;
+  runId: number | null;
+}
+
+/** Texts of one statement: a long text to thousands must not become one message of gigabytes. */
+const maxStatementChars = 8_000_000;
+
+export async function insertNotifications(tx: Tx, rows: readonly NewNotification[], createdAt: Date): Promise<void> {
+  const statements: Promise<unknown>[] = [];
+  for (let from = 0; from < rows.length; ) {
+    let to = from;
+    let chars = 0;
+    do chars += rows[to++]!.body.length;
+    while (to < rows.length && chars < maxStatementChars);
+    const some = from === 0 && to === rows.length ? rows : rows.slice(from, to);
+    statements.push(tx.run(sql`
+      insert into notifications (employee_id, sender_id, body, item_id, link, run_id, created_at)
+      select n.*, ${createdAt}::timestamptz
+      from unnest(${some.map((r) => r.employeeId)}::bigint[], ${some.map((r) => r.senderId)}::bigint[], ${some.map((r) => r.body)}::text[],
+        ${some.map((r) => r.itemId)}::bigint[], ${some.map((r) => (r.link ? json(r.link) : null))}::jsonb[], ${some.map((r) => r.runId)}::bigint[]) n`));
+    from = to;
+  }
+  await Promise.all(statements);
+}
+
+export function list(q: Queryable, me: number, { unread, senderId, runId, itemId, cursor, limit }: NotificationsQuery): Promise<NotificationRow[]> {
+  return q.rows(sql`
+    select id, sender_id, body, item_id, link, run_id, created_at, read_at from notifications
+    where employee_id = ${me}
+      ${cursor === undefined ? empty : sql`and id < ${cursor}`}
+      ${unread === undefined ? empty : unread ? sql`and read_at is null` : sql`and read_at is not null`}
+      ${senderId === undefined ? empty : sql`and sender_id = ${senderId}`}
+      ${runId === undefined ? empty : sql`and run_id = ${runId}`}
+      ${itemId === undefined ? empty : sql`and item_id = ${itemId}`}
+    order by id desc limit ${limit}`);
+}
+
+export function find(q: Queryable, me: number, id: number): Promise<NotificationRow | undefined> {
+  return q.first(sql`
+    select id, sender_id, body, item_id, link, run_id, created_at, read_at from notifications where employee_id = ${me} and id = ${id}`);
+}
+
+export async function countUnread(q: Queryable, me: number, max: number): Promise<number> {
+  const row = await q.first<{ count: number }>(sql`
+    select count(*) as count from (select 1 from notifications where employee_id = ${me} and read_at is null limit ${max}) unread`);
+  return row?.count ?? 0;
+}
+
+/** Returns how many were unread. */
+export function markRead(tx: Tx, me: number, which: { ids: readonly number[] } | { upToId: number }, readAt: Date): Promise<number> {
+  return tx.run(sql`
+    update notifications set read_at = ${readAt} where employee_id = ${me} and read_at is null
+      and ${'ids' in which ? sql`id = any(${which.ids}::bigint[])` : sql`id <= ${which.upToId}`}`);
+}
+
+export async function markUnread(tx: Tx, me: number, id: number): Promise<void> {
+  await tx.run(sql`update notifications set read_at = null where employee_id = ${me} and id = ${id}`);
+}
+
+export async function remove(tx: Tx, me: number, id: number): Promise<boolean> {
+  return (await tx.run(sql`delete from notifications where employee_id = ${me} and id = ${id}`)) > 0;
+}
