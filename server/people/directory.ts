@@ -82,6 +82,8 @@ export interface Directory {
   /** Who stands in for a head: the first deputy of a department that the employee heads. */
   deputyOf(employeeId: number): number | null;
   isAbsent(employeeId: number, at: Date): boolean;
+  /** In any order. */
+  absencesOf(employeeId: number): readonly { readonly startsAt: Date; readonly endsAt: Date }[];
   readonly company: Company;
   readonly calendar: WorkingCalendar;
 }
@@ -213,6 +215,7 @@ export function buildDirectory(rows: DirectoryRows): Directory {
       }
       return null;
     },
+    absencesOf: (employeeId) => absencesOf.get(employeeId) ?? [],
     isAbsent: (employeeId, at) => absencesOf.get(employeeId)?.some((a) => a.startsAt <= at && at < a.endsAt) ?? false,
     company,
     calendar: {

@@ -1,0 +1,636 @@
+/**
+ * The engine: starts the robots of a stage for the items that arrived at it.
+ *
+ * A run (one robot, one arrival) is
+ *   waiting    for its moment (dueAt), or for the robot above it (dueAt null);
+ *   done       it acted; its effects, results and trace were written in the same transaction;
+ *   skipped    it decided not to act: the condition was false, it had acted already;
+ *   failed     it could not: nobody to send to, the chat is gone … the reason says what to do;
+ *   cancelled  the item left the stage, was deleted, the robot was switched off, a person stopped it.
+ *
+ *   arrival ──► due now? ──no──► waiting ──moment──► still there? robot on? ──no──► cancelled
+ *                  │ yes                                   │ yes
+ *                  └──────────► condition true? ◄──────────┘
+ *                                no │      │ yes
+ *                             skipped      settings → ready values → act ──► done | failed
+ *
+ * Robots of a stage form chains: one that is "independent" begins a new chain, one "after previous" waits
+ * until the robot above has ended (done, skipped or failed). A failed robot does not stop those below.
+ * At-once robots always act on an arrival, even if the item has moved on meanwhile: it did arrive.
+ * Those that would have to wait are then cancelled instead.
+ *
+ * Work is done in batches, one transaction each: claim, load set by set (a fixed number of queries
+ * however many arrivals), decide in memory, flush. The commit is asynchronous: if the machine loses
+ * power the effects vanish together with the "done" mark, and the arrival, which is durable, is worked
+ * off again. When a batch fails in the database, its arrivals are tried one by one, so a poisoned one
+ * holds up nobody; after `maxAttempts` it is given up visibly.
+ *
+ * Does not do: network of any kind, HTTP, decide who may configure robots.
+ */
+import { TransientError, UserError } from '../../shared/errors.ts';
+import { type Crm, type ItemRow, type ItemsWritten, lockItems } from '../crm/crm.ts';
+import { type ConfigVersions, configVersions, type Db, type Queryable, type Tx } from '../db/db.ts';
+import type { Jobs, Round } from '../jobs/jobs.ts';
+import type { Live } from '../live/live.ts';
+import type { Directory, People } from '../people/people.ts';
+import type { CompactTrace } from './conditions.ts';
+import { type Batch, type Channels, createBatch, createRunScope, type ItemState, type Numbers } from './context.ts';
+import { fieldCatalog } from './fields.ts';
+import type { Reference } from './placeholders.ts';
+import { RobotFailure, type RobotType } from './robot.ts';
+import { createSource, namesOf, type Surroundings } from './source.ts';
+import {
+  actedInChains, actedRobots, type ArrivalRow, arrivalsByIds, cancelWaitingRuns, claimArrivals, companiesByIds, contactsByIds,
+  dueArrivalIds, earlierResults, fileNames, itemsWithDueRuns, itemTitles, lockDueRuns, nextDueAt, putOffArrival, type RunRow, runsOfArrivals,
+  type RunTrace, takeNumbers, updateRuns, waitingRuns,
+} from './store.ts';
+import { type EffectWriters, emptyUnit, flush, mergeEffects, noEffects, type UnitOfWork } from './unit-of-work.ts';
+import type { ValueKind } from './values.ts';
+import { type CompiledRobot, type CompiledVersion, createVersions } from './versions.ts';
+
+/** A chain of robots causing each other is at most this deep. */
+export const maxDepth = 8;
+/** Arrivals per transaction: more gains little and holds rows longer. */
+const batchSize = 500;
+/** A poisoned arrival is tried this often, then given up visibly. */
+const maxAttempts = 5;
+
+export interface EngineDeps {
+  db: Db;
+  jobs: Jobs;
+  live: Live;
+  people: People;
+  crm: Crm;
+  writers: EffectWriters;
+  channels(q: Queryable, version: number): Promise<Channels>;
+  robotType(id: string): RobotType | undefined;
+  publicUrl: string;
+  now: () => Date;
+  /** A bug in a robot: reported, while its run is recorded as failed. */
+  onError(error: unknown, where: string): void;
+}
+
+/** One arrival being worked on: what to decide, and what is known already. */
+interface Work {
+  arrival: ArrivalRow;
+  version: CompiledVersion | undefined;
+  /** undefined: the item was deleted. */
+  state: ItemState | undefined;
+  /** Runs the arrival already has, by robot; empty for a new arrival. */
+  runs: Map<number, RunRow>;
+  /** Runs whose moment has come; undefined: a new arrival, start from the top. */
+  dueRobotIds: Set<number> | undefined;
+}
+
+/** What was loaded to decide a batch. */
+interface Known {
+  batch: Batch;
+  unit: UnitOfWork;
+  newestRobots: Map<number, CompiledVersion | undefined>;
+  earlier: Map<string, Record<string, unknown>>;
+  actedOnce: Set<string>;
+  actedInChain: Set<string>;
+  takeRunId(): number;
+}
+
+export type Engine = ReturnType<typeof createEngine>;
+
+export function createEngine(deps: EngineDeps) {
+  const { db, jobs, live, people, crm, writers, robotType, publicUrl, now } = deps;
+  const versions = createVersions({ robotType });
+  const pools = new Map<string, number[]>();
+
+  async function fromPool(sequence: string): Promise<number> {
+    const pool = pools.get(sequence) ?? [];
+    pools.set(sequence, pool);
+    let number = pool.pop();
+    while (number === undefined) {
+      pool.push(...(await takeNumbers(db, sequence, 20)).reverse());
+      number = pool.pop();
+    }
+    return number;
+  }
+
+  const numbers: Numbers = {
+    chat: () => fromPool('chats_id_seq'),
+    post: () => fromPool('posts_id_seq'),
+    item: () => fromPool('items_id_seq'),
+    invoice: () => fromPool('invoice_numbers'),
+  };
+
+  /** Ids of runs, taken in blocks beforehand so that effects can name the run they come from. */
+  let spareRunIds: number[] = [];
+  async function reserveRunIds(q: Queryable, count: number): Promise<() => number> {
+    let block: number[];
+    if (spareRunIds.length >= count) block = spareRunIds.splice(0, count);
+    else {
+      const fresh = await takeNumbers(q, 'runs_id_seq', count + 200);
+      block = fresh.slice(0, count);
+      spareRunIds = fresh.slice(count);
+    }
+    let used = 0;
+    return () => {
+      const id = block[used++];
+      if (id === undefined) throw new Error('More runs than were counted.');
+      return id;
+    };
+  }
+
+  // ——— Loading
+
+  function idsInItems(items: readonly ItemRow[], references: readonly Reference[], kinds: (reference: Reference, item: ItemRow) => ValueKind | undefined, kind: ValueKind): number[] {
+    const wanted = references.filter((reference) => reference.source === 'document');
+    const ids = new Set<number>();
+    for (const item of items) {
+      for (const reference of wanted) {
+        if (kinds(reference, item) !== kind) continue;
+        const value = reference.code === 'parentId' ? item.parentId : item.values[reference.code];
+        for (const id of Array.isArray(value) ? value : [value]) if (typeof id === 'number') ids.add(id);
+      }
+    }
+    return [...ids];
+  }
+
+  const noNames: ReadonlyMap<number, string> = new Map();
+
+  async function loadSurroundings(
+    tx: Tx,
+    at: { directory: Directory; model: Surroundings['model'] },
+    items: readonly ItemRow[],
+    references: readonly Reference[],
+  ): Promise<Surroundings> {
+    const { directory, model } = at;
+    const kindOf = (reference: Reference, item: ItemRow) => fieldCatalog(model, item.itemTypeId, directory.company.language).document(reference.code)?.kind;
+    const reads = (source: Reference['source'], codes: readonly string[]) =>
+      references.some((reference) => reference.source === source || (reference.source === 'document' && codes.includes(reference.code)));
+    const contactIds = reads('contact', ['contactId']) ? items.map((item) => item.contactId).filter((id) => id !== null) : [];
+    const companyIds = reads('company', ['companyId']) ? items.map((item) => item.companyId).filter((id) => id !== null) : [];
+    const own = references.filter((reference) => reference.source === 'document');
+    const linked = own.length === 0 ? { contact: [], company: [], item: [], file: [] } : {
+      contact: idsInItems(items, own, kindOf, 'contact'),
+      company: idsInItems(items, own, kindOf, 'company'),
+      item: idsInItems(items, own, kindOf, 'item'),
+      file: idsInItems(items, own, kindOf, 'file'),
+    };
+    const contactSet = [...new Set([...contactIds, ...linked.contact])];
+    const companySet = [...new Set([...companyIds, ...linked.company])];
+    const [contacts, companies, titles, files] = await Promise.all([
+      contactSet.length > 0 ? contactsByIds(tx, contactSet) : [],
+      companySet.length > 0 ? companiesByIds(tx, companySet) : [],
+      linked.item.length > 0 ? itemTitles(tx, linked.item) : noNames,
+      linked.file.length > 0 ? fileNames(tx, linked.file) : noNames,
+    ]);
+    return {
+      model, directory, publicUrl,
+      contacts: new Map(contacts.map((row) => [row.id, row])),
+      companies: new Map(companies.map((row) => [row.id, row])),
+      itemTitles: titles,
+      fileNames: files,
+      chatTitles: noNames,
+    };
+  }
+
+  interface Loaded {
+    known: Known;
+    works: Work[];
+  }
+
+  /** Loads everything a set of arrivals needs. The items are locked here, in the order of their ids. */
+  async function load(
+    tx: Tx,
+    arrivals: readonly ArrivalRow[],
+    config: ConfigVersions,
+    at: Date,
+    due: { runs: readonly RunRow[]; items: readonly ItemRow[] } | undefined,
+    versionFor: (arrival: ArrivalRow, version: number | undefined) => number | undefined = (_, id) => id,
+    given: Map<number, CompiledVersion> = new Map(),
+  ): Promise<Loaded> {
+    const itemIds = [...new Set(arrivals.map((arrival) => arrival.itemId))];
+    const [items, existing, model, directory, channels] = await Promise.all([
+      due ? due.items : lockItems(tx, itemIds),
+      due ? runsOfArrivals(tx, arrivals.map((arrival) => arrival.id)) : [],
+      crm.model(tx, config.crm),
+      people.directory(tx, config.people),
+      deps.channels(tx, config.channels),
+    ]);
+    const versionIds = new Map<number, number | undefined>();
+    for (const arrival of arrivals) {
+      versionIds.set(arrival.id, versionFor(arrival, await versions.idAt(tx, config.robots, arrival.pipelineId, arrival.createdAt)));
+    }
+    for (const run of existing) versionIds.set(run.arrivalId, run.versionId);
+    const newestIds = new Map<number, number | undefined>();
+    if (due) {
+      for (const pipelineId of new Set(arrivals.map((arrival) => arrival.pipelineId))) {
+        newestIds.set(pipelineId, await versions.newestId(tx, config.robots, pipelineId));
+      }
+    }
+    const wanted = [...versionIds.values(), ...newestIds.values()].filter((id) => id !== undefined);
+    const compiled = await versions.load(tx, config.robots, wanted, { model, directory });
+    for (const [id, version] of given) compiled.set(id, version);
+
+    const rows = new Map(items.map((item): [number, ItemState] => [item.id, { row: item }]));
+    const runsByArrival = Map.groupBy(existing, (run) => run.arrivalId);
+    const dueByArrival = due && Map.groupBy(due.runs, (run) => run.arrivalId);
+    const works = arrivals.map((arrival): Work => {
+      const versionId = versionIds.get(arrival.id);
+      return {
+        arrival,
+        version: versionId === undefined ? undefined : compiled.get(versionId),
+        state: rows.get(arrival.itemId),
+        runs: new Map((runsByArrival.get(arrival.id) ?? []).map((run) => [run.robotId, run])),
+        dueRobotIds: dueByArrival && new Set((dueByArrival.get(arrival.id) ?? []).map((run) => run.robotId)),
+      };
+    });
+
+    const robots = new Set(works.flatMap((work) => work.version?.onStage(work.arrival.stageId) ?? []));
+    const references = [...robots].flatMap((robot) => robot.references);
+    const referredRobotIds = [...new Set(references.filter((reference) => reference.source === 'result').map((reference) => reference.robotId))];
+    const onceIds = [...robots].filter((robot) => robot.record.oncePerItem).map((robot) => robot.record.id);
+    const chainIds = [...new Set(arrivals.map((arrival) => arrival.chainId).filter((id) => id !== null))];
+    const newRunCount = due ? 0 : works.reduce((sum, work) => sum + (work.version?.onStage(work.arrival.stageId).length ?? 0), 0);
+    const [around, earlier, once, inChains, takeRunId] = await Promise.all([
+      loadSurroundings(tx, { directory, model }, items, references),
+      referredRobotIds.length > 0 ? earlierResults(tx, itemIds, referredRobotIds) : [],
+      onceIds.length > 0 ? actedRobots(tx, itemIds, onceIds) : [],
+      chainIds.length > 0 ? actedInChains(tx, chainIds) : [],
+      reserveRunIds(tx, newRunCount),
+    ]);
+    const batch = createBatch({ tx, now: at, around, channels, numbers, crm, chat: writers.chat });
+    return {
+      works,
+      known: {
+        batch,
+        unit: emptyUnit(),
+        newestRobots: new Map([...newestIds].map(([pipelineId, id]) => [pipelineId, id === undefined ? undefined : compiled.get(id)])),
+        earlier: new Map(earlier.map((row) => [`${row.itemId} ${row.robotId}`, row.results])),
+        actedOnce: new Set(once.map((row) => `${row.itemId} ${row.robotId}`)),
+        actedInChain: new Set(inChains.map((row) => `${row.chainId} ${row.itemId} ${row.robotId}`)),
+        takeRunId,
+      },
+    };
+  }
+
+  // ——— Deciding
+
+  /** Arrivals of one item one after another, items side by side: so reads of many items become one query. */
+  async function decide(works: readonly Work[], known: Known): Promise<void> {
+    const byItem = Map.groupBy(works, (work) => work.arrival.itemId);
+    await Promise.all([...byItem.values()].map(async (ofItem) => {
+      for (const work of ofItem.sort((a, b) => a.arrival.id - b.arrival.id)) await decideArrival(work, known);
+    }));
+  }
+
+  async function decideArrival(work: Work, known: Known): Promise<void> {
+    const { arrival, version, state } = work;
+    const robots = version?.onStage(arrival.stageId).filter((robot) => robot.record.isEnabled || work.runs.has(robot.record.id)) ?? [];
+    const hasLeft = state !== undefined && state.row.stageId !== arrival.stageId;
+    // Whether the chain we are in waits for a robot above.
+    let isBlocked = false;
+    for (const robot of robots) {
+      if (robot.record.order === 'independent') isBlocked = false;
+      const before = work.runs.get(robot.record.id);
+      if (before && before.state !== 'waiting') continue;
+      const isDue = work.dueRobotIds?.has(robot.record.id) ?? false;
+      // A run that waits for its own moment keeps waiting, and holds up what is below it.
+      if (before?.dueAt && !isDue) {
+        isBlocked = true;
+        continue;
+      }
+      if (before && isBlocked) continue;
+      const run = before ?? newRun(work, robot, known);
+      if (!state) end(run, 'cancelled', 'item.deleted', known);
+      else if (before && hasLeft) end(run, 'cancelled', 'stage.left', known);
+      else if (arrival.depth > maxDepth) end(run, 'skipped', 'loop.depth', known, { params: { depth: arrival.depth } });
+      else if (isBlocked) wait(run, null, hasLeft, known);
+      else if (isDue) {
+        const stop = whyNoMore(robot, arrival, known);
+        if (stop) end(run, 'cancelled', stop, known);
+        else await act(run, robot, work, state, known);
+      } else {
+        const plan = planMoment(robot, work, state, known, before !== undefined);
+        if ('failure' in plan) end(run, 'failed', plan.failure, known, { params: { reference: plan.reference } });
+        else if (plan.dueAt.getTime() <= known.batch.now.getTime()) await act(run, robot, work, state, known);
+        else {
+          wait(run, plan.dueAt, hasLeft, known);
+          isBlocked = run.state === 'waiting';
+        }
+      }
+      work.runs.set(robot.record.id, run);
+      if (run.state === 'waiting') isBlocked = true;
+      (before ? known.unit.changedRuns : known.unit.newRuns).push(run);
+    }
+  }
+
+  function newRun(work: Work, robot: CompiledRobot, known: Known): RunRow {
+    return {
+      id: known.takeRunId(), arrivalId: work.arrival.id, robotId: robot.record.id, versionId: work.version?.id ?? 0, itemId: work.arrival.itemId,
+      state: 'waiting', reason: null, trace: null, results: null, dueAt: null, createdAt: known.batch.now, finishedAt: null,
+    };
+  }
+
+  function end(run: RunRow, runState: RunRow['state'], reason: string | null, known: Known, trace: RunTrace | null = null): void {
+    run.state = runState;
+    run.reason = reason;
+    run.trace = trace;
+    run.finishedAt = known.batch.now;
+  }
+
+  function wait(run: RunRow, dueAt: Date | null, hasLeft: boolean, known: Known): void {
+    if (hasLeft) end(run, 'cancelled', 'stage.left', known);
+    else {
+      run.dueAt = dueAt;
+      run.reason = dueAt === null ? 'waits_for_previous' : null;
+    }
+  }
+
+  /** Switched off or removed since: what waits must not act any more. */
+  function whyNoMore(robot: CompiledRobot, arrival: ArrivalRow, known: Known): string | undefined {
+    const newest = known.newestRobots.get(arrival.pipelineId)?.byId.get(robot.record.id);
+    if (!newest) return 'robot.removed';
+    return newest.record.isEnabled ? undefined : 'robot.off';
+  }
+
+  function planMoment(robot: CompiledRobot, work: Work, state: ItemState, known: Known, isItsTurnLater: boolean) {
+    const source = sourceFor(work, state, known);
+    const { directory } = known.batch.around;
+    const ownerId = state.row.ownerId;
+    return robot.timing.plan({
+      // A robot that waited for the one above counts its delay from the moment it became its turn.
+      arrivedAt: isItsTurnLater ? known.batch.now : work.arrival.createdAt,
+      now: known.batch.now,
+      source,
+      calendar: directory.calendar,
+      ownerAbsences: ownerId === null ? [] : directory.absencesOf(ownerId),
+    });
+  }
+
+  function sourceFor(work: Work, state: ItemState, known: Known) {
+    const { around, now: at } = known.batch;
+    return createSource({
+      around,
+      names: namesOf(around),
+      catalog: fieldCatalog(around.model, state.row.itemTypeId, around.directory.company.language),
+      now: at,
+      item: () => state.row,
+      result: (robotId, name) => {
+        const results = work.runs.get(robotId)?.results ?? known.earlier.get(`${work.arrival.itemId} ${robotId}`);
+        if (!results || !Object.hasOwn(results, name)) return undefined;
+        return { kind: work.version?.byId.get(robotId)?.type?.results[name] ?? 'string', value: results[name] };
+      },
+    });
+  }
+
+  /** The decision and, if it is yes, the action. Never throws for what is the robot's own business. */
+  async function act(run: RunRow, robot: CompiledRobot, work: Work, state: ItemState, known: Known): Promise<void> {
+    const { record } = robot;
+    const { arrival } = work;
+    run.dueAt = null;
+    const chainKey = `${arrival.chainId ?? arrival.id} ${arrival.itemId} ${record.id}`;
+    const itemKey = `${arrival.itemId} ${record.id}`;
+    if (known.actedInChain.has(chainKey)) return end(run, 'skipped', 'loop.repeated', known, { params: { chainId: arrival.chainId } });
+    if (record.oncePerItem && known.actedOnce.has(itemKey)) return end(run, 'skipped', 'once_per_item', known);
+    const source = sourceFor(work, state, known);
+    let condition: CompactTrace | undefined;
+    if (robot.condition) {
+      const outcome = robot.condition.evaluate(source);
+      condition = outcome.trace;
+      if (!outcome.holds) return end(run, 'skipped', 'condition.false', known, { condition });
+    }
+    if (!robot.settings) {
+      return end(run, 'failed', robot.type ? 'robot.settings_invalid' : 'robot.type_unknown', known, { params: { type: record.type } });
+    }
+    const rowBefore = state.row;
+    const scope = createRunScope(known.batch, { arrival, runId: run.id, robotTitle: record.title, state, source, effects: noEffects() });
+    try {
+      const results = await robot.settings.run(scope.context, scope.context);
+      const refusal = scope.refusal();
+      end(run, refusal ? 'failed' : 'done', refusal?.code ?? null, known, traceOf(condition, scope.notes, refusal?.params));
+      if (Object.keys(results).length > 0) run.results = results;
+      mergeEffects(known.unit.effects, scope.effects);
+      known.actedInChain.add(chainKey);
+      known.actedOnce.add(itemKey);
+    } catch (error) {
+      state.row = rowBefore;
+      if (error instanceof RobotFailure || error instanceof UserError) {
+        return end(run, 'failed', error.code, known, traceOf(condition, scope.notes, error.params));
+      }
+      if (isDatabaseError(error)) throw error;
+      deps.onError(error, `robot ${record.type}`);
+      end(run, 'failed', 'internal', known, traceOf(condition, scope.notes, {}));
+    }
+  }
+
+  function traceOf(condition: CompactTrace | undefined, notes: RunTrace['notes'] & object, params: Record<string, unknown> | undefined): RunTrace | null {
+    if (condition === undefined && notes.length === 0 && params === undefined) return null;
+    return { ...(condition ? { condition } : {}), ...(notes.length > 0 ? { notes } : {}), ...(params ? { params } : {}) };
+  }
+
+  // ——— Batches
+
+  async function wakeFollowUps(tx: Tx, unit: UnitOfWork): Promise<void> {
+    const hasWaiting = unit.newRuns.some((run) => run.dueAt) || unit.changedRuns.some((run) => run.dueAt);
+    if (hasWaiting) await jobs.wake(tx, 'waiting-runs');
+  }
+
+  /** One transaction of new arrivals. `only`: just this one. Returns how many it took. */
+  function workArrivals(limit: number, only: number | null): Promise<number> {
+    return db.transaction(async (tx) => {
+      const at = now();
+      const [arrivals, config] = await Promise.all([claimArrivals(tx, at, limit, only), configVersions(tx)]);
+      if (arrivals.length === 0) return 0;
+      const { works, known } = await load(tx, arrivals, config, at, undefined);
+      await decide(works, known);
+      await flush(tx, known.unit, writers, at);
+      await wakeFollowUps(tx, known.unit);
+      return arrivals.length;
+    }, { asyncCommit: true });
+  }
+
+  async function arrivalsRound(): Promise<Round> {
+    try {
+      const worked = await workArrivals(batchSize, null);
+      return { worked, hasMore: worked === batchSize };
+    } catch (error) {
+      if (error instanceof TransientError) throw error;
+      const ids = await dueArrivalIds(db, now(), batchSize);
+      deps.onError(error, 'arrivals');
+      for (const id of ids) await workOneArrival(id);
+      return { worked: ids.length, hasMore: false };
+    }
+  }
+
+  async function workOneArrival(arrivalId: number): Promise<void> {
+    try {
+      await workArrivals(1, arrivalId);
+    } catch (error) {
+      if (error instanceof TransientError) throw error;
+      deps.onError(error, `arrival ${arrivalId}`);
+      const message = error instanceof Error ? error.message : String(error);
+      const attempts = await putOffArrival(db, arrivalId, new Date(now().getTime() + 60_000), message.slice(0, 1000));
+      if (attempts >= maxAttempts) await giveUp(arrivalId);
+    }
+  }
+
+  /** Every robot of the arrival becomes a failed run that says so: visible, never silent. */
+  function giveUp(arrivalId: number): Promise<void> {
+    return db.transaction(async (tx) => {
+      // Due or put off: taken either way.
+      const at = now();
+      const [[arrival], config] = await Promise.all([claimArrivals(tx, new Date(at.getTime() + 3_600_000), 1, arrivalId), configVersions(tx)]);
+      if (!arrival) return;
+      const { works, known } = await load(tx, [arrival], config, at, undefined);
+      for (const work of works) {
+        for (const robot of work.version?.onStage(arrival.stageId) ?? []) {
+          const run = newRun(work, robot, known);
+          end(run, 'failed', 'internal', known);
+          known.unit.newRuns.push(run);
+        }
+      }
+      await flush(tx, known.unit, writers, at);
+    });
+  }
+
+  /** One transaction of runs whose moment has come. */
+  function workDueRuns(itemIds: readonly number[]): Promise<number> {
+    return db.transaction(async (tx) => {
+      const at = now();
+      // Items first, then their runs: the order in which a move locks them.
+      const items = await lockItems(tx, itemIds);
+      const [runs, config] = await Promise.all([lockDueRuns(tx, itemIds, at), configVersions(tx)]);
+      if (runs.length === 0) return 0;
+      const arrivals = await arrivalsByIds(tx, [...new Set(runs.map((run) => run.arrivalId))]);
+      const { works, known } = await load(tx, arrivals, config, at, { runs, items });
+      await decide(works, known);
+      const touched = new Set(known.unit.changedRuns.map((run) => run.id));
+      // A due run whose robot is unknown to its version cannot be decided: it ends, or it would be due for ever.
+      for (const run of runs) {
+        if (touched.has(run.id)) continue;
+        end(run, 'cancelled', 'robot.removed', known);
+        known.unit.changedRuns.push(run);
+      }
+      await flush(tx, known.unit, writers, at);
+      await wakeFollowUps(tx, known.unit);
+      return runs.length;
+    }, { asyncCommit: true });
+  }
+
+  async function dueRunsRound(): Promise<Round> {
+    const itemIds = await itemsWithDueRuns(db, now(), batchSize);
+    let worked = 0;
+    if (itemIds.length > 0) {
+      try {
+        worked = await workDueRuns(itemIds);
+      } catch (error) {
+        if (error instanceof TransientError) throw error;
+        deps.onError(error, 'waiting-runs');
+        for (const id of itemIds) worked += await workDueRunsOf(id);
+      }
+    }
+    return { worked, hasMore: itemIds.length === batchSize, nextDueAt: await nextDueAt(db) };
+  }
+
+  async function workDueRunsOf(itemId: number): Promise<number> {
+    try {
+      return await workDueRuns([itemId]);
+    } catch (error) {
+      if (error instanceof TransientError) throw error;
+      deps.onError(error, `waiting runs of item ${itemId}`);
+      await db.transaction(async (tx) => {
+        await lockItems(tx, [itemId]);
+        const runs = await lockDueRuns(tx, [itemId], now());
+        for (const run of runs) Object.assign(run, { state: 'failed', reason: 'internal', finishedAt: now() });
+        await updateRuns(tx, runs);
+      });
+      return 0;
+    }
+  }
+
+  // ——— What changes of items mean for runs that wait
+
+  /** In the transaction of the change: leaving a stage cancels what waits there; a changed date moves what follows it. */
+  async function onItemsWritten(tx: Tx, { plans }: ItemsWritten): Promise<void> {
+    const moved = plans.filter((plan) => plan.isMove && plan.before !== null).map((plan) => plan.after.id);
+    if (moved.length > 0) await cancelWaitingRuns(tx, moved, 'stage.left', now());
+    const changed = plans.filter((plan) => !plan.isMove && plan.before !== null && Object.keys(plan.changes).length > 0);
+    if (changed.length > 0) await replan(tx, changed.map((plan) => plan.after));
+  }
+
+  async function replan(tx: Tx, items: readonly ItemRow[]): Promise<void> {
+    const at = now();
+    const runs = await waitingRuns(tx, items.map((item) => item.id));
+    if (runs.length === 0) return;
+    const [arrivals, config] = await Promise.all([arrivalsByIds(tx, [...new Set(runs.map((run) => run.arrivalId))]), configVersions(tx)]);
+    const { works, known } = await load(tx, arrivals, config, at, { runs: [], items });
+    const moved: RunRow[] = [];
+    for (const work of works) {
+      for (const run of runs) {
+        const robot = run.arrivalId === work.arrival.id ? work.version?.byId.get(run.robotId) : undefined;
+        // Only moments that follow a field move; a delay counted from the arrival stays.
+        if (!robot || !work.state || robot.timing.reference === null) continue;
+        const plan = planMoment(robot, work, work.state, known, false);
+        if ('failure' in plan) end(run, 'failed', plan.failure, known, { params: { reference: plan.reference } });
+        else if (plan.dueAt.getTime() === run.dueAt?.getTime()) continue;
+        else run.dueAt = plan.dueAt;
+        moved.push(run);
+      }
+    }
+    if (moved.length === 0) return;
+    await updateRuns(tx, moved);
+    await live.publish(tx, moved.map((run) => ({ topic: `item:${run.itemId}`, what: 'runs' })));
+    await jobs.wake(tx, 'waiting-runs');
+  }
+
+  return {
+    /** Registers the loops and listens to the CRM. */
+    start(): void {
+      jobs.add({ name: 'arrivals', lanes: 2, pollMs: 1000, work: arrivalsRound });
+      jobs.add({ name: 'waiting-runs', lanes: 1, pollMs: 1000, work: dueRunsRound });
+      crm.onItemsWritten(onItemsWritten);
+      crm.onItemsDeleted(async (tx, itemIds) => {
+        await cancelWaitingRuns(tx, itemIds, 'item.deleted', now());
+      });
+    },
+    versions,
+
+    /**
+     * What the robots would do: the engine's own run on a made-up arrival, at the moment `at`. The caller's
+     * transaction must be a dry run. Delays are shown, and (with `skipDelays`) not waited for.
+     */
+    async rehearse(tx: Tx, { item, stageId, version, at, employeeId, skipDelays }: {
+      item: ItemRow;
+      stageId: number;
+      version: CompiledVersion;
+      at: Date;
+      employeeId: number | null;
+      skipDelays: boolean;
+    }): Promise<{ unit: UnitOfWork; batch: Batch }> {
+      const arrival: ArrivalRow = {
+        id: -1, itemId: item.id, pipelineId: item.pipelineId, stageId, fromStageId: item.stageId, employeeId, cause: 'person', runId: null,
+        chainId: null, depth: 0, createdAt: at,
+      };
+      const config = await configVersions(tx);
+      const { works, known } = await load(tx, [arrival], config, at, undefined, () => version.id, new Map([[version.id, version]]));
+      for (const work of works) {
+        if (work.state) work.state.row = { ...work.state.row, stageId };
+        await decideArrival(work, known);
+        for (let round = 0; skipDelays && round < work.runs.size; round++) {
+          const waiting = [...work.runs.values()].filter((run) => run.state === 'waiting' && run.dueAt);
+          if (waiting.length === 0) break;
+          work.dueRobotIds = new Set(waiting.map((run) => run.robotId));
+          known.newestRobots.set(arrival.pipelineId, version);
+          known.unit.newRuns = [];
+          await decideArrival(work, known);
+          known.unit.newRuns = [...work.runs.values()];
+          known.unit.changedRuns = [];
+        }
+      }
+      await flush(tx, known.unit, writers, at);
+      return { unit: known.unit, batch: known.batch };
+    },
+  };
+}
+
+function isDatabaseError(error: unknown): boolean {
+  if (error instanceof TransientError) return true;
+  return error instanceof Error && 'severity' in error;
+}

@@ -1,0 +1,98 @@
+/**
+ * The unit of work of one batch: what its robots did, as rows. Robots only append; `flush` writes one
+ * multi-row statement per table, in the transaction that also marks the runs done.
+ *
+ * Each run appends to effects of its own, merged when the run succeeded: a run that fails half way
+ * leaves nothing.
+ */
+import type { Crm, ItemPlan } from '../crm/crm.ts';
+import type { Tx } from '../db/db.ts';
+import type { Deliveries, NewDelivery } from '../deliveries/deliveries.ts';
+import type { Hint, Live } from '../live/live.ts';
+import type { Chat, MemberToInsert, MessageToInsert, RobotChatToInsert } from '../messaging/chat/chat.ts';
+import type { Feed, PostToWrite } from '../messaging/feed/feed.ts';
+import type { Notifications, NotificationToWrite } from '../messaging/notifications/notifications.ts';
+import type { CommentToInsert, InvoiceToInsert } from '../crm/crm.ts';
+import { insertRuns, type RunRow, updateRuns } from './store.ts';
+
+export interface Effects {
+  notifications: NotificationToWrite[];
+  comments: CommentToInsert[];
+  posts: PostToWrite[];
+  chats: RobotChatToInsert[];
+  members: MemberToInsert[];
+  messages: MessageToInsert[];
+  deliveries: NewDelivery[];
+  plans: ItemPlan[];
+  invoices: InvoiceToInsert[];
+}
+
+export function noEffects(): Effects {
+  return { notifications: [], comments: [], posts: [], chats: [], members: [], messages: [], deliveries: [], plans: [], invoices: [] };
+}
+
+export interface UnitOfWork {
+  effects: Effects;
+  newRuns: RunRow[];
+  changedRuns: RunRow[];
+}
+
+export function emptyUnit(): UnitOfWork {
+  return { effects: noEffects(), newRuns: [], changedRuns: [] };
+}
+
+function pushAll<Row>(to: Row[], from: readonly Row[]): void {
+  for (const row of from) to.push(row);
+}
+
+/** What a successful run did becomes part of the batch. */
+export function mergeEffects(into: Effects, from: Effects): void {
+  pushAll(into.notifications, from.notifications);
+  pushAll(into.comments, from.comments);
+  pushAll(into.posts, from.posts);
+  pushAll(into.chats, from.chats);
+  pushAll(into.members, from.members);
+  pushAll(into.messages, from.messages);
+  pushAll(into.deliveries, from.deliveries);
+  pushAll(into.plans, from.plans);
+  pushAll(into.invoices, from.invoices);
+}
+
+export interface EffectWriters {
+  crm: Crm;
+  live: Live;
+  notifications: Notifications;
+  feed: Feed;
+  chat: Chat;
+  deliveries: Deliveries;
+}
+
+/**
+ * Writes everything. Statements are sent without waiting for each other (the connection is pipelined);
+ * order matters only where rows name each other: items before invoices, chats before members before messages.
+ */
+export async function flush(tx: Tx, unit: UnitOfWork, to: EffectWriters, now: Date): Promise<void> {
+  const { effects } = unit;
+  const writes: Promise<unknown>[] = [insertRuns(tx, unit.newRuns), updateRuns(tx, unit.changedRuns)];
+  if (effects.chats.length > 0) writes.push(to.chat.insertChats(tx, effects.chats));
+  if (effects.members.length > 0) writes.push(to.chat.insertMembers(tx, effects.members));
+  if (effects.messages.length > 0) writes.push(to.chat.insertMessages(tx, effects.messages));
+  if (effects.notifications.length > 0) writes.push(to.notifications.writeNotifications(tx, effects.notifications));
+  if (effects.comments.length > 0) writes.push(to.crm.insertComments(tx, effects.comments));
+  if (effects.posts.length > 0) writes.push(to.feed.writePosts(tx, effects.posts));
+  if (effects.deliveries.length > 0) writes.push(to.deliveries.queue(tx, effects.deliveries));
+  if (effects.plans.length > 0) {
+    writes.push(to.crm.writeItems(tx, effects.plans, now).then(() => to.crm.insertInvoices(tx, effects.invoices)));
+  }
+  writes.push(to.live.publish(tx, runHints(unit)));
+  await Promise.all(writes);
+}
+
+/** Whoever looks at the card sees its robots act. */
+function runHints(unit: UnitOfWork): Hint[] {
+  const hints = new Map<number, Hint>();
+  for (const runs of [unit.newRuns, unit.changedRuns]) {
+    for (const run of runs) if (!hints.has(run.itemId)) hints.set(run.itemId, { topic: `item:${run.itemId}`, what: 'runs' });
+  }
+  return [...hints.values()];
+}
