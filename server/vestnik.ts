@@ -3,8 +3,9 @@
  * above. `startVestnik` is all of the product in one process; main.ts, the tests, the demo and the
  * bench start it with their own database, clock and port.
  */
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { createCrm } from './crm/crm.ts';
 import { type Db, openDb } from './db/db.ts';
 import { migrate } from './db/migrate.ts';
 import { createDrive } from './drive/drive.ts';
@@ -15,6 +16,10 @@ import { createLive } from './live/live.ts';
 import { liveRoutes } from './live/routes.ts';
 import { createChat } from './messaging/chat/chat.ts';
 import { chatRoutes } from './messaging/chat/routes.ts';
+import { createFeed } from './messaging/feed/feed.ts';
+import { feedRoutes } from './messaging/feed/routes.ts';
+import { createNotifications } from './messaging/notifications/notifications.ts';
+import { notificationsRoutes } from './messaging/notifications/routes.ts';
 import { type Actor, createPeople } from './people/people.ts';
 import { peopleRoutes } from './people/routes.ts';
 
@@ -51,6 +56,9 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   drive.registerTarget('employee', async () => true);
   const usePhoto = (actor: Actor, employeeId: number, fileId: number) =>
     db.transaction((tx) => drive.attach(tx, { actor, fileIds: [fileId], targetKind: 'employee', targetId: employeeId }));
+  const crm = createCrm({ db, live, people, drive, jobs, now });
+  const notifications = createNotifications({ db, live, now });
+  const feed = createFeed({ db, live, people, drive, now });
   const chat = createChat({ db, live, people, drive, now });
 
   const actorFromToken = (token: string) => people.actorFromToken(db, token);
@@ -66,11 +74,13 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
       liveRoutes({ live, actorFromToken }),
       peopleRoutes({ people, db, usePhoto }),
       driveRoutes({ drive }),
+      notificationsRoutes({ notifications }),
+      feedRoutes({ feed }),
       chatRoutes({ chat }),
     ],
   });
 
-  return { app, now, db, jobs, live, people, drive, chat };
+  return { app, now, db, jobs, live, people, drive, crm, notifications, feed, chat };
 }
 
 export type Modules = Awaited<ReturnType<typeof buildVestnik>>;
@@ -79,26 +89,45 @@ export type Modules = Awaited<ReturnType<typeof buildVestnik>>;
 export async function startVestnik(options: VestnikOptions) {
   const services = options.services ?? { web: true, worker: true };
   const db = openDb(options.databaseUrl, { max: options.databaseConnections ?? 10 });
-  let modules: Modules | undefined;
+
+  async function start(port: number) {
+    const publicUrl = options.publicUrl ?? `http://${urlHost(options.host)}:${port}`;
+    const modules = await buildVestnik({ ...options, publicUrl }, db);
+    const { app, jobs, live } = modules;
+    try {
+      // In this order: when the first request is answered, what it publishes and wakes is heard.
+      if (services.web) await live.start();
+      if (services.worker) await jobs.start();
+      if (services.web) await app.listen({ port, host: options.host });
+    } catch (error) {
+      await Promise.allSettled([jobs.stop(), live.stop(), app.close()]);
+      throw error;
+    }
+    return { modules, port, publicUrl };
+  }
+
+  /** Links in letters and messages carry the port, so a free one is found before anything is built. */
+  async function startAnywhere() {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await start(await freePort(options.host));
+      } catch (error) {
+        // Somebody was faster.
+        if (!isPortTaken(error) || tries === 10) throw error;
+      }
+    }
+  }
+
+  let started: Awaited<ReturnType<typeof start>>;
   try {
     await migrate(db);
-    const publicUrl = options.publicUrl ?? `http://${urlHost(options.host)}:${options.port}`;
-    modules = await buildVestnik({ ...options, publicUrl }, db);
-    const { app, jobs, live } = modules;
-    // In this order: when the first request is answered, what it publishes and wakes is heard.
-    if (services.web) await live.start();
-    if (services.worker) await jobs.start();
-    if (services.web) await app.listen({ port: options.port, host: options.host });
+    started = await (options.port === 0 && services.web ? startAnywhere() : start(options.port));
   } catch (error) {
-    await modules?.jobs.stop().catch(() => {});
-    await modules?.live.stop().catch(() => {});
-    await modules?.app.close().catch(() => {});
     await db.close();
     throw error;
   }
+  const { modules, port, publicUrl } = started;
   const { app, jobs, live } = modules;
-  const address = app.server.address();
-  const port = isInet(address) ? address.port : 0;
 
   let stopping: Promise<void> | undefined;
   async function stop(): Promise<void> {
@@ -111,8 +140,10 @@ export async function startVestnik(options: VestnikOptions) {
 
   return {
     ...modules,
-    /** Where this process listens; main.ts prints the public address instead. */
+    /** Where this process listens. */
     url: `http://${urlHost(options.host)}:${port}`,
+    /** Where people reach it; every link begins with it. */
+    publicUrl,
     port,
     /** Works off everything that is due. For tests and tools, with `services.worker` off. */
     drain: () => jobs.drain(),
@@ -123,8 +154,19 @@ export async function startVestnik(options: VestnikOptions) {
 
 export type Vestnik = Awaited<ReturnType<typeof startVestnik>>;
 
-function isInet(address: AddressInfo | string | null): address is AddressInfo {
-  return typeof address === 'object' && address !== null;
+export function isPortTaken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+}
+
+function freePort(host: string): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const probe = createServer();
+  probe.on('error', reject);
+  probe.listen(0, host, () => {
+    const address = probe.address();
+    probe.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(new Error('The probe has no port.'))));
+  });
+  return promise;
 }
 
 /** Where a browser on this machine finds us. */

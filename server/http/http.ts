@@ -37,9 +37,9 @@ import { createMetrics, healthRoutes } from './health.ts';
 
 export interface HttpOptions {
   /** 'warn' and above writes no line per request. */
-  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Believe X-Forwarded-*: true behind a proxy; or the addresses of the proxies. */
-  trustProxy: boolean | string;
+  trustProxy: boolean | readonly string[];
   /** For JSON; uploads have limits of their own. */
   bodyLimitBytes?: number;
   /** Tries per minute and address on a `guessable` route. 60: an office behind one address signs in at nine. */
@@ -78,7 +78,7 @@ export async function buildApp(deps: HttpDeps): Promise<App> {
       redact: ['req.headers.cookie', 'req.headers.authorization', '*.headers.cookie', '*.headers.authorization', '*.password', '*.token'],
     },
     logController: new LogController({ disableRequestLogging: true }),
-    trustProxy: options.trustProxy,
+    trustProxy: typeof options.trustProxy === 'boolean' ? options.trustProxy : [...options.trustProxy],
     bodyLimit: options.bodyLimitBytes ?? 1024 * 1024,
     routerOptions: { maxParamLength: 1000 },
     http: { maxHeaderSize: maxHeaderBytes },

@@ -27,7 +27,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import type { CreateEmployee, EmployeeResponse } from '../../shared/api/people.ts';
-import { type Db, sql } from '../../server/db/db.ts';
+import type { Db } from '../../server/db/db.ts';
 import type { Actor } from '../../server/people/people.ts';
 import { startVestnik, type Vestnik, type VestnikOptions } from '../../server/vestnik.ts';
 import { testDatabase } from './database.ts';
@@ -185,9 +185,6 @@ export async function startTestVestnik(options: TestVestnikOptions = {}): Promis
     stop = async () => {};
     await vestnik.stop();
     await rm(dataDir, { recursive: true, force: true });
-    const open = await db.rows<{ query: string }>(sql`
-      select query from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'`);
-    if (open.length > 0) throw new Error(`A transaction was left open after: ${open[0]!.query}`);
   };
 
   const adminPassword = 'Синий кит читает вслух';
