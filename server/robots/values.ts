@@ -95,7 +95,8 @@ export interface Reader {
 export function isEmptyValue(value: unknown): boolean {
   if (value === null || value === undefined) return true;
   if (typeof value === 'string') return value.trim() === '';
-  if (typeof value === 'number') return Number.isNaN(value);
+  if (typeof value === 'number') return !Number.isFinite(value);
+  if (value instanceof Date) return Number.isNaN(value.getTime());
   return Array.isArray(value) && value.every(isEmptyValue);
 }
 
