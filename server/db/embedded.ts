@@ -417,7 +417,7 @@ function isPostmasterOf(pid: number, cluster: string): boolean {
   }
   try {
     // Each server process works in its data directory.
-    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(cluster) && /^postgres/.test(readFileSync(`/proc/${pid}/comm`, 'utf8'));
+    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(cluster) && readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('postgres');
   } catch {
     return false;
   }
