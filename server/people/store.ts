@@ -6,8 +6,8 @@ import type { Company, DirectoryRows, Employee } from './directory.ts';
 // -- Versions and snapshots ---------------------------------------------------------------------
 
 /**
- * isOwn: the row was written by the transaction that asks, so the version it names may still be
- * rolled back and given to other contents: nothing loaded at it may be remembered.
+ * isOwn: the row was written by the transaction that asks. It may go on to write under the same
+ * version, or roll back: nothing loaded at it may be remembered.
  */
 export async function readVersions(q: Queryable): Promise<{ people: number; access: number; isOwn: boolean }> {
   const rows = await q.rows<{ name: string; version: number; isOwn: boolean }>(sql`
