@@ -20,14 +20,15 @@ import swagger from '@fastify/swagger';
 import websocket from '@fastify/websocket';
 import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import {
+  createJsonSchemaTransform,
+  createJsonSchemaTransformObject,
   type FastifyPluginAsyncZod,
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
   serializerCompiler,
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { errorBody } from '../../shared/api/http.ts';
 import { UserError } from '../../shared/errors.ts';
 import { text } from '../../shared/messages.ts';
 import type { Db } from '../db/db.ts';
@@ -171,13 +172,13 @@ export async function buildApp(deps: HttpDeps): Promise<App> {
       security: [{ session: [] }, { token: [] }],
     },
     transform: (route) => {
-      const { schema, url } = jsonSchemaTransform(route);
-      if (!schema || schema.hide) return { schema, url };
+      const { schema: own } = route;
+      if (!own || own.hide) return toJsonSchema(route);
       const isPublic = route.route.config?.public === true;
-      const response = { ...(isObject(schema.response) ? schema.response : {}), default: { description: 'An error', $ref: '#/components/schemas/Error' } };
-      return { schema: { ...schema, response, ...(isPublic ? { security: [] } : {}) }, url };
+      const response = { ...(isObject(own.response) ? own.response : {}), default: errorAnswer };
+      return toJsonSchema({ ...route, schema: { ...own, response, ...(isPublic ? { security: [] } : {}) } });
     },
-    transformObject: jsonSchemaTransformObject,
+    transformObject: withComponents,
   });
 
   app.get(
@@ -195,6 +196,30 @@ export async function buildApp(deps: HttpDeps): Promise<App> {
   for (const routes of deps.routes) await app.register(routes);
   return app;
 }
+
+const zodToJsonConfig: NonNullable<Parameters<typeof createJsonSchemaTransform>[0]>['zodToJsonConfig'] = {
+  override({ zodSchema, jsonSchema }) {
+    if (zodSchema._zod.def.type === 'date') Object.assign(jsonSchema, { type: 'string', format: 'date-time' });
+    // What every reader knows: how a date is spelled, and how large a JavaScript number gets.
+    if (jsonSchema.format !== undefined) delete jsonSchema.pattern;
+    if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+  },
+};
+const toJsonSchema = createJsonSchemaTransform({ zodToJsonConfig });
+const addComponents = createJsonSchemaTransformObject({ zodToJsonConfig });
+const withComponents: typeof addComponents = (document) => {
+  const whole = addComponents(document);
+  // Each schema comes twice, as it is written and as it is read; what no route mentions is noise.
+  const text = JSON.stringify(whole);
+  if ('components' in whole && whole.components?.schemas) {
+    for (const name of Object.keys(whole.components.schemas)) {
+      if (!text.includes(`"#/components/schemas/${name}"`)) delete whole.components.schemas[name];
+    }
+  }
+  return whole;
+};
+const errorAnswer = { description: 'An error', content: { 'application/json': { schema: errorBody } } };
 
 /** The OpenAPI description of a built application. */
 export function describeApi(app: App): unknown {
