@@ -96,7 +96,7 @@ function shifted(timing: Timing, base: number, timeZone: string): number {
 }
 
 function addDays(instant: number, days: number, timeZone: string): number {
-  return DateTime.fromMillis(instant, { zone: zoneOf(timeZone) }).plus({ days }).toMillis();
+  return instantAt(wallClock(instant, timeZone) + days * dayMs, timeZone);
 }
 
 function shiftedInWorkingTime(timing: Timing, base: number, hours: WorkingTime): number | undefined {
@@ -115,20 +115,31 @@ function minuteOf(time: string): number {
   return Number(hour) * 60 + Number(minute);
 }
 
-/** The instant at which the clock of the zone shows `minute` on the day. In the hour that clocks skip: after it. */
+const dayMs = unitMs.days;
+
+/**
+ * The instant at which a clock on the wall of the zone shows `wall`: the inverse of `wallClock`. In the hour
+ * that clocks skip: as much after it. Zones are at most 14 hours away from UTC, so when the offset is the same
+ * 15 hours before and after, it is that one; only around a change of clocks luxon is asked, at 20 µs a time.
+ */
+function instantAt(wall: number, timeZone: string): number {
+  const [before, after] = [wall - 54_000_000, wall + 54_000_000];
+  const offset = wallClock(before, timeZone) - before;
+  if (offset === wallClock(after, timeZone) - after) return wall - offset;
+  return DateTime.fromMillis(wall, { zone: 'utc' }).setZone(zoneOf(timeZone), { keepLocalTime: true }).toMillis();
+}
+
 function momentOf(day: string, minute: number, timeZone: string): number {
-  const [year, month, date] = day.split('-').map(Number);
-  return DateTime.fromObject({ year, month, day: date, hour: Math.floor(minute / 60) % 24, minute: minute % 60 }, { zone: zoneOf(timeZone) })
-    .plus({ days: Math.floor(minute / 1440) }).toMillis();
+  return instantAt(Date.parse(day) + minute * 60_000, timeZone);
 }
 
 /** Days are counted from 1970-01-01, so that going from one to the next is adding one. */
 function dayNumber(instant: number, timeZone: string): number {
-  return Math.floor(wallClock(instant, timeZone) / 86_400_000);
+  return Math.floor(wallClock(instant, timeZone) / dayMs);
 }
 
 function dayText(day: number): string {
-  return new Date(day * 86_400_000).toISOString().slice(0, 10);
+  return new Date(day * dayMs).toISOString().slice(0, 10);
 }
 
 // ---------------------------------------------------------------------------------------------------------
@@ -165,9 +176,11 @@ function calendarSpans(calendar: WorkingCalendar, timeZone: string, day: number)
   const weekday = ((day + 3) % 7 + 7) % 7 + 1;
   const weekly: Readonly<Record<number, readonly Interval[] | undefined>> = calendar.weekly;
   const intervals = calendar.days.get(date) ?? weekly[weekday] ?? [];
-  const spans = merged(intervals.map(([from, to]): Span => {
+  const spans = merged(intervals.flatMap(([from, to]): Span[] => {
     const [start, end] = [minuteOf(from), minuteOf(to)];
-    return [momentOf(date, start, timeZone), momentOf(date, end > start ? end : end + 1440, timeZone)];
+    // People refuses such hours; if one is there all the same, a batch must not fail over it.
+    if (Number.isNaN(start + end)) return [];
+    return [[momentOf(date, start, timeZone), momentOf(date, end > start ? end : end + 1440, timeZone)]];
   }));
   // Ten years of days; counting far ahead once must not keep decades.
   if (byDay.size < 4000) byDay.set(day, spans);
@@ -259,8 +272,8 @@ function workingTime(whose: 'company' | 'owner', { calendar, source, ownerAbsenc
     return undefined;
   }
 
-  const timeOfDay = (instant: number): number => wallClock(instant, timeZone) - dayNumber(instant, timeZone) * 86_400_000;
-  const atTimeOf = (day: number, ms: number): number => momentOf(dayText(day), Math.floor(ms / 60_000), timeZone) + (ms % 60_000);
+  const timeOfDay = (instant: number): number => wallClock(instant, timeZone) - dayNumber(instant, timeZone) * dayMs;
+  const atTimeOf = (day: number, ms: number): number => instantAt(day * dayMs + ms, timeZone);
 
   return {
     next,

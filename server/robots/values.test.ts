@@ -73,7 +73,7 @@ test('values are read strictly', () => {
   assert.deepEqual(['1 200,50', '1\u00a0000', '-.5', '1e3', '12 шт', '', '0x10', '1.2.3'].map(numberOf), [1200.5, 1000, -0.5, undefined, undefined, undefined, undefined, undefined]);
   assert.deepEqual(['Y', 'n', '1', 0, 'да'].map(booleanOf), [true, false, true, false, undefined]);
   assert.deepEqual(['7', 7, '7a', 0, -1, 1.5, '', '99999999999999999'].map(idOf), [7, 7, undefined, undefined, undefined, undefined, undefined, undefined]);
-  assert.deepEqual(['2026-02-28', '2026-13-01', '2026-1-1'].map(isDay), [true, false, false]);
+  assert.deepEqual(['2026-02-28', '2026-13-01', '2026-1-1', '2026-02-30', '2028-02-29'].map(isDay), [true, false, false, false, true]);
   assert.deepEqual(['2026-02-28', '2026-02-28T10:00:00Z', 'tomorrow'].map(instantOf), [undefined, Date.UTC(2026, 1, 28, 10), undefined]);
 });
 

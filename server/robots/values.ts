@@ -148,7 +148,10 @@ const dayPattern = /^\d{4}-\d{2}-\d{2}$/;
 
 /** Whether the value is a day without a time, 'YYYY-MM-DD'. */
 export function isDay(value: unknown): value is string {
-  return typeof value === 'string' && dayPattern.test(value) && !Number.isNaN(Date.parse(value));
+  if (typeof value !== 'string' || !dayPattern.test(value)) return false;
+  const at = Date.parse(value);
+  // JavaScript reads 30 February as 2 March.
+  return !Number.isNaN(at) && new Date(at).getUTCDate() === Number(value.slice(8));
 }
 
 /** Milliseconds of a stored datetime (a Date or an ISO text with a time); undefined: it is none. */
