@@ -10,13 +10,25 @@ import type { Drive } from '../drive/drive.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Live } from '../live/live.ts';
 import type { People } from '../people/people.ts';
+import { createAccess } from './access.ts';
+import { createCards } from './cards.ts';
+import { createClients } from './clients.ts';
+import { createConfig } from './config.ts';
+import { createInvoices } from './invoices.ts';
 import { createItems } from './items.ts';
+import { createList } from './list.ts';
 import { createModelCache } from './model.ts';
+import { createTimeline } from './timeline.ts';
 
 export type { CrmModel, Field, FieldSettings, FieldType, ItemType, Pipeline, Stage } from './model.ts';
 export type { Arrival, Cause, ChangeOutcome, FieldChanges, ItemChange, ItemPlan, ItemRow, ItemsWritten, NewItem, Origin } from './items.ts';
 export { arrivalsLoop, itemColumns, lockItems, missingFields, planChange, planCreation, verifyReferences } from './items.ts';
 export { type FieldShape, fieldShape, isEmpty, normaliseValue, shapeOf, systemFields } from './values.ts';
+
+export { originOf } from './cards.ts';
+export { type Company, type Contact, contactName } from './clients.ts';
+export { type Invoice, type InvoiceLine, type InvoiceToInsert, invoiceTotal, planInvoice, publicPath, reserveInvoices, type ReservedInvoice } from './invoices.ts';
+export { type Comment, type CommentToInsert, type Mentions, mentionedIds, type TimelineEntry, type TimelineSource } from './timeline.ts';
 
 export interface CrmDeps {
   db: Db;
@@ -29,8 +41,23 @@ export interface CrmDeps {
 
 export type Crm = ReturnType<typeof createCrm>;
 
-export function createCrm({ live, people, jobs, now }: CrmDeps) {
+export function createCrm({ db, live, people, drive, jobs, now }: CrmDeps) {
   const model = createModelCache();
   const items = createItems({ live, people, jobs, model, now });
-  return { model, ...items };
+  const access = createAccess({ people, items, model });
+  const config = createConfig({ db, live, people, items, now });
+  const list = createList({ people, model });
+  const timeline = createTimeline({ live, people, drive, access, now });
+  const clients = createClients({ live, people, model, now });
+  const invoices = createInvoices({ people, items, access, model, now });
+  const cards = createCards({ db, drive, items, list, invoices, access, model });
+
+  live.registerTopic('item', (watcher, id) => access.mayViewItem(db, watcher, id));
+  live.registerTopic('pipeline', (watcher, id) => access.mayViewPipeline(db, watcher, id));
+  drive.registerTarget('item', (actor, id) => access.mayViewItem(db, actor, id));
+  drive.registerTarget('comment', (actor, id) => timeline.mayViewComment(db, actor, id));
+  drive.registerTarget('contact', (actor) => access.mayViewClients(db, actor));
+  drive.registerTarget('company', (actor) => access.mayViewClients(db, actor));
+
+  return { model, ...items, ...access, ...config, ...list, ...timeline, ...clients, ...invoices, ...cards };
 }

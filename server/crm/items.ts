@@ -246,7 +246,7 @@ export function planCreation(
 }
 
 /** Throws `item.reference_unknown` naming the field when a new value points at something that is not there. */
-export async function verifyReferences(q: Queryable, directory: Directory, plans: readonly ItemPlan[]): Promise<void> {
+export async function verifyReferences(q: Queryable, directory: Directory, plans: readonly Pick<ItemPlan, 'references'>[]): Promise<void> {
   const wanted = new Map<string, Map<number, FieldShape>>();
   for (const plan of plans) {
     for (const { field, id } of plan.references) {
@@ -463,7 +463,7 @@ export function createItems({ live, people, jobs, model: loadModel, now }: Items
       const [versions, rows] = await Promise.all([configVersions(tx), lockItems(tx, changes.map((change) => change.id))]);
       const [model, rights, directory] = await Promise.all([
         loadModel(tx, versions.crm),
-        actor && people.access(tx, actor, versions),
+        actor && people.access(tx, actor),
         people.directory(tx, versions.people),
       ]);
       const byId = new Map(rows.map((row) => [row.id, row]));
@@ -502,7 +502,7 @@ export function createItems({ live, people, jobs, model: loadModel, now }: Items
       ]);
       const [model, rights, directory] = await Promise.all([
         loadModel(tx, versions.crm),
-        actor && people.access(tx, actor, versions),
+        actor && people.access(tx, actor),
         people.directory(tx, versions.people),
       ]);
       const plans = items.map((item, index) =>
