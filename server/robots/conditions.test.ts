@@ -27,6 +27,12 @@ const only = (one: ConditionRule): Condition => ({ op: 'and', items: [one] });
 const evaluate = (condition: Condition, values: Record<string, unknown> = {}) => compileCondition(condition, lookup).evaluate(buildSource(values));
 const ref = (field: string): ConditionValue => ({ ref: at(field) });
 
+/** Milliseconds this process has computed: unlike the clock on the wall, the same on a busy machine. */
+function computedMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 test('rules hold or not', () => {
   const table: [ConditionRule, Record<string, unknown>, boolean, RuleReason?][] = [
     // Numbers and money
@@ -280,8 +286,8 @@ test('what a condition reads is known beforehand, and evaluating it is fast', ()
   const compiled = compileCondition({ op: 'and', items: [rule('amount', 'greater', 1_000_000), rule('ownerId', 'equals', ref('creatorId'))] }, lookup);
   assert.deepEqual(compiled.references.map((r) => r.code), ['amount', 'ownerId', 'creatorId']);
   const source = buildSource();
-  const started = performance.now();
+  const started = computedMs();
   for (let i = 0; i < 20_000; i++) compiled.evaluate(source);
-  assert.ok(performance.now() - started < 1000);
+  assert.ok(computedMs() - started < 1000);
   assert.ok(parseReference('{=Document:amount}'));
 });

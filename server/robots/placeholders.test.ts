@@ -10,6 +10,12 @@ const source = buildSource();
 const fill = (template: string, reader = ru, escape: 'none' | 'bbcode' = 'none', from = source) =>
   compileTemplate(template).render(from, reader, { escape }).replace(/[\u00a0\u202f]/g, ' ');
 
+/** Milliseconds this process has computed: unlike the clock on the wall, the same on a busy machine. */
+function computedMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 test('placeholders are filled in', () => {
   const table: [string, string][] = [
     ['', ''],
@@ -108,11 +114,11 @@ test('a text of any size is filled in quickly and stays within its limit', () =>
   const rendered = compileTemplate('x{=Document:note}'.repeat(900)).render(long, ru, { escape: 'none' });
   assert.ok(rendered.length <= maxTemplateLength && rendered.length >= maxTemplateLength - 1);
   assert.ok(rendered.isWellFormed());
-  const started = performance.now();
+  const started = computedMs();
   for (const hostile of ['{='.repeat(50_000), '{=Document:'.repeat(9000), `${'{='.repeat(40_000)}}`, '{=Document:title}'.repeat(6000), '}'.repeat(100_000), `{=Document:x >${' a,'.repeat(30_000)}}`, '{=a:'.repeat(20_000) + '}'.repeat(20_000)]) {
     compileTemplate(hostile).render(source, ru, { escape: 'bbcode' });
   }
-  assert.ok(performance.now() - started < 500, `took ${performance.now() - started} ms`);
+  assert.ok(computedMs() - started < 500, `took ${computedMs() - started} ms`);
 });
 
 const known: Known = {

@@ -61,6 +61,12 @@ const afterDate = (amount: number, unit: 'minutes' | 'hours' | 'days', workingHo
 const beforeDate = (amount: number, unit: 'minutes' | 'hours' | 'days', workingHours?: 'company' | 'owner', reference = closesOn): Timing => ({ kind: 'beforeDate', reference, amount, unit, workingHours });
 const at = (time?: string, workingHours?: 'company' | 'owner', reference = closesOn): Timing => ({ kind: 'at', reference, time, workingHours });
 
+/** Milliseconds this process has computed: unlike the clock on the wall, the same on a busy machine. */
+function computedMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 test('at once and after a while', () => {
   check([
     { timing: now, arrived: '2026-11-24T10:00', due: '2026-11-24T10:00' },
@@ -227,10 +233,13 @@ test('a calendar without working time is a failure, not an endless search', () =
 
 test('ten years of working time are counted quickly, and planning is cheap', () => {
   const calendar = buildCalendar();
-  const started = performance.now();
+  const started = computedMs();
   check([{ calendar, timing: after(3650, 'days', 'company'), arrived: '2026-11-24T10:00', due: '2040-11-20T10:00' }]);
-  for (let i = 0; i < 2000; i++) planOf({ calendar, timing: after(2, 'days', 'company'), arrived: '2026-11-24T10:00', due: '' });
-  assert.ok(performance.now() - started < 1000, `took ${performance.now() - started} ms`);
+  const { plan } = compileTiming(after(2, 'days', 'company'));
+  const arrivedAt = new Date('2026-11-24T07:00:00Z');
+  const source = buildSource();
+  for (let i = 0; i < 20_000; i++) plan({ arrivedAt, now: arrivedAt, source, calendar, ownerAbsences: [] });
+  assert.ok(computedMs() - started < 1000, `took ${computedMs() - started} ms`);
 });
 
 test('the schema keeps delays between the shortest and ten years', () => {
