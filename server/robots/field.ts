@@ -7,10 +7,10 @@
  */
 import { z } from 'zod';
 import { type RecipientSource, recipientSource } from '../../shared/api/people.ts';
-import type { Directory, Recipients } from '../people/people.ts';
+import { fullName, type Directory, type Recipients } from '../people/people.ts';
 import { checkReferences, compileTemplate, type Known, type Template } from './placeholders.ts';
-import { messageKinds, RobotFailure } from './robot.ts';
-import { idOf, isEmptyValue, type Reader, type ValueKind, type ValueSource } from './values.ts';
+import { headedKinds, messageKinds, RobotFailure } from './robot.ts';
+import { dayOf, idOf, instantOf, isDay, isEmptyValue, numberOf, type Reader, type ValueKind, type ValueSource } from './values.ts';
 
 /** A filled-in text in the language and time zone of its reader; null: the company's. */
 export type Text = (employeeId: number | null) => string;
@@ -61,6 +61,13 @@ export interface FormField {
   default?: unknown;
   /** For a value picker: what the value should be. */
   kind?: ValueKind;
+  /** Drawn only while another setting, a choice or a switch, has one of these values. */
+  shownWhen?: ShownWhen;
+}
+
+export interface ShownWhen {
+  setting: string;
+  isOneOf: readonly (string | boolean)[];
 }
 
 export interface Field<SavedValue = unknown, ReadyValue = unknown> {
@@ -110,6 +117,26 @@ function valueOf(compiled: Template, scope: ResolveScope): unknown {
   return single ? single.value : compiled.render(scope.source, scope.reader(null), { escape: 'none' });
 }
 
+const optionalValue = z.union([z.string().max(1000), z.number()]).nullable().default(null);
+
+function compileValue(saved: string | number | null): (scope: ResolveScope) => unknown {
+  const compiled = typeof saved === 'string' ? compileTemplate(saved) : undefined;
+  return (scope) => (compiled && !compiled.isPlain ? valueOf(compiled, scope) : saved);
+}
+
+/** Of a literal whether it is what is asked for; of placeholders, which have no value yet, whether they name something. */
+function valueProblems(saved: string | number | null, env: SettingsEnv, isRight: (literal: string) => boolean, code: string): SettingProblem[] {
+  if (isEmptyValue(saved)) return [];
+  const literal = String(saved).trim();
+  if (compileTemplate(literal).isPlain) return isRight(literal) ? [] : [problem(code, { value: shown(literal) })];
+  return templateProblems(literal, env);
+}
+
+/** A foreign value in a message: enough of it to be recognised. */
+function shown(value: unknown): string {
+  return cut(String(value), 100);
+}
+
 /** A whole number of characters as people see them: a cut never leaves half an emoji. */
 function cut(text: string, max: number): string {
   if (text.length <= max) return text;
@@ -126,9 +153,9 @@ export const field = {
    * One line or a plain text with placeholders. What comes out longer than `max` is cut at a whole
    * character with «…», and the run says so.
    */
-  text: ({ max, isRequired = true }: { max: number; isRequired?: boolean }): Field<string, Text> => ({
+  text: ({ max, isRequired = true, shownWhen }: { max: number; isRequired?: boolean; shownWhen?: ShownWhen }): Field<string, Text> => ({
     widget: 'text',
-    form: { isRequired, maxLength: max },
+    form: { isRequired, maxLength: max, ...(shownWhen ? { shownWhen } : {}) },
     saved: template.default(''),
     check: (saved, env) => [
       ...(isRequired && saved.trim() === '' ? [problem('setting.empty')] : []),
@@ -224,7 +251,7 @@ export const field = {
         const value = compiled && !compiled.isPlain ? valueOf(compiled, scope) : saved;
         if (isEmptyValue(value)) throw new RobotFailure('chat.none');
         const id = idOf(typeof value === 'string' ? value.trim() : value);
-        if (id === undefined) throw new RobotFailure('chat.not_an_id', { value: String(value).slice(0, 100) });
+        if (id === undefined) throw new RobotFailure('chat.not_an_id', { value: shown(value) });
         return id;
       };
     },
@@ -240,6 +267,9 @@ export const field = {
   }),
 
   messageKind: (): Field<(typeof messageKinds)[number], (typeof messageKinds)[number]> => field.choice(messageKinds, 'plain'),
+
+  /** Of a message whose kind is the setting `kind`. */
+  heading: (): Field<string, Text> => field.text({ max: 255, isRequired: false, shownWhen: { setting: 'kind', isOneOf: headedKinds } }),
 
   switch: (preset = false): Field<boolean, boolean> => ({
     widget: 'switch',
@@ -313,17 +343,40 @@ export const field = {
     },
   }),
 
-  /** One optional value, a literal or a placeholder: an amount, a date. Ready: the typed value, null when empty. */
-  value: (kind: ValueKind): Field<string | number | null, unknown> => ({
+  /** An optional amount of money, a number or a placeholder. Ready: null when nothing is entered. */
+  amount: (): Field<string | number | null, number | null> => ({
     widget: 'value',
-    form: { kind },
-    saved: z.union([z.string().max(1000), z.number()]).nullable().default(null),
-    check: (saved, env) => (typeof saved === 'string' ? templateProblems(saved, env) : []),
+    form: { kind: 'money' },
+    saved: optionalValue,
+    check: (saved, env) => valueProblems(saved, env, (text) => numberOf(text) !== undefined, 'setting.not_a_number'),
     compile: (saved) => {
-      const compiled = typeof saved === 'string' ? compileTemplate(saved) : undefined;
+      const compute = compileValue(saved);
       return (scope) => {
-        const value = compiled && !compiled.isPlain ? valueOf(compiled, scope) : saved;
-        return isEmptyValue(value) ? null : value;
+        const value = compute(scope);
+        if (isEmptyValue(value)) return null;
+        const amount = numberOf(value);
+        if (amount === undefined) throw new RobotFailure('robot.not_a_number', { value: shown(value) });
+        return amount;
+      };
+    },
+  }),
+
+  /** An optional day, 'YYYY-MM-DD' or a placeholder; of a moment its day in the company. Ready: null when nothing is entered. */
+  day: (): Field<string | number | null, string | null> => ({
+    widget: 'value',
+    form: { kind: 'date' },
+    saved: optionalValue,
+    check: (saved, env) => valueProblems(saved, env, isDay, 'setting.not_a_day'),
+    compile: (saved) => {
+      const compute = compileValue(saved);
+      return (scope) => {
+        const found = compute(scope);
+        if (isEmptyValue(found)) return null;
+        const value = typeof found === 'string' ? found.trim() : found;
+        if (isDay(value)) return value;
+        const instant = instantOf(value);
+        if (instant === undefined) throw new RobotFailure('robot.not_a_day', { value: shown(value) });
+        return dayOf(instant, scope.source.timeZones.company);
       };
     },
   }),
@@ -352,16 +405,16 @@ function sourceProblems(source: RecipientSource, env: SettingsEnv, path: string)
     case 'employee': {
       const employee = env.directory.employee(source.id);
       if (!employee) return [problem('recipients.unknown_employee', { id: source.id }, path)];
-      return employee.dismissedAt ? [problem('recipients.dismissed', { id: source.id }, path)] : [];
+      return employee.dismissedAt ? [problem('recipients.dismissed', { id: source.id, name: fullName(employee) }, path)] : [];
     }
     case 'department':
-      if (!env.directory.department(source.id)) return [problem('recipients.unknown_department', { id: source.id }, path)];
-      return env.directory.departmentEmployees(source.id, source.withSubdepartments ?? false).length === 0
-        ? [problem('recipients.empty_department', { id: source.id }, path)] : [];
     case 'departmentHead': {
       const department = env.directory.department(source.id);
       if (!department) return [problem('recipients.unknown_department', { id: source.id }, path)];
-      return department.headIds.length === 0 ? [problem('recipients.no_head', { id: source.id }, path)] : [];
+      const params = { id: source.id, name: department.name };
+      if (source.kind === 'departmentHead') return department.headIds.length === 0 ? [problem('recipients.no_head', params, path)] : [];
+      return env.directory.departmentEmployees(source.id, source.withSubdepartments ?? false).length === 0
+        ? [problem('recipients.empty_department', params, path)] : [];
     }
     case 'field': {
       const known = env.field(source.field);

@@ -7,6 +7,7 @@
  * recipients are the engine's: they are not in reach here.
  */
 import { z } from 'zod';
+import type { RecipientSource } from '../../shared/api/people.ts';
 import type { Field, FormField, Ready, ResolveScope, Saved, SettingProblem, SettingsEnv, Text } from './field.ts';
 import type { ValueKind } from './values.ts';
 
@@ -24,6 +25,12 @@ export class RobotFailure extends Error {
 
 export const messageKinds = ['plain', 'announcement', 'notice', 'important', 'alarm'] as const;
 export type MessageKind = (typeof messageKinds)[number];
+/** The kinds that are shown with a heading above the text. */
+export const headedKinds = ['announcement', 'important'] as const satisfies readonly MessageKind[];
+
+export function hasHeading(kind: MessageKind): boolean {
+  return headedKinds.some((headed) => headed === kind);
+}
 
 /**
  * What a robot may do. Every call adds rows to the unit of work of its batch, written in the transaction
@@ -42,7 +49,7 @@ export interface RobotContext {
   readonly timeline: { comment(comment: { author: number | null; text: Text }): void };
   readonly feed: {
     /** A post that only `to` (and the author) see. Returns its id and the address of its page. */
-    post(post: { author: number | null; title: Text; text: Text; to: readonly number[]; audience: unknown; fileIds: readonly number[]; tags: readonly string[] }):
+    post(post: { author: number | null; title: Text; text: Text; to: readonly number[]; audience: readonly RecipientSource[]; fileIds: readonly number[]; tags: readonly string[] }):
       Promise<{ postId: number; link: string }>;
   };
   readonly chats: {
