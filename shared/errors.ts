@@ -111,6 +111,15 @@ export const errorCodes = {
   'feed.comment_empty': 400,
   'feed.no_readers': 400,
   'live.not_websocket': 426,
+  // Robots
+  'robots.id_doubled': 400,
+  'robots.id_foreign': 400,
+  'robots.type_unknown': 400,
+  'robots.sender_admin_only': 403,
+  'robots.changed_meanwhile': 409,
+  'robots.not_ready': 409,
+  'robots.run_not_waiting': 409,
+  'robots.run_not_failed': 409,
 } as const satisfies Record<string, number>;
 
 export type ErrorCode = keyof typeof errorCodes;

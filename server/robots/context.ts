@@ -180,6 +180,7 @@ export function createRunScope(
         const id = await batch.numbers.post();
         effects.posts.push({
           id, authorId: author, title: title(null), body: text(null), tags: [...tags], fileIds: [...fileIds], audience,
+          isForEveryone: audience.some((source) => source.kind === 'everyone'),
           readerIds: author === null ? [...to] : [...new Set([author, ...to])], itemId: item().id, runId,
         });
         return { postId: id, link: `${around.publicUrl}/feed/${id}` };

@@ -299,7 +299,8 @@ export function createEngine(deps: EngineDeps) {
       if (before && isBlocked) continue;
       const run = before ?? newRun(work, robot, known);
       if (!state) end(run, 'cancelled', 'item.deleted', known);
-      else if (before && hasLeft) end(run, 'cancelled', 'stage.left', known);
+      // A move cancels what waits, so what is due although the item has left was asked for by a person.
+      else if (before && hasLeft && !isDue) end(run, 'cancelled', 'stage.left', known);
       else if (arrival.depth > maxDepth) end(run, 'skipped', 'loop.depth', known, { params: { depth: arrival.depth } });
       else if (isBlocked) wait(run, null, hasLeft, known);
       else if (isDue) {
@@ -591,6 +592,17 @@ export function createEngine(deps: EngineDeps) {
       });
     },
     versions,
+
+    /** A run of the arrival ended from outside: what waited for it becomes due and is decided by the loop. */
+    async releaseFollowers(tx: Tx, arrivalIds: readonly number[], at: Date): Promise<void> {
+      const waiting = (await runsOfArrivals(tx, arrivalIds)).filter((run) => run.state === 'waiting');
+      for (const [, runs] of Map.groupBy(waiting, (run) => run.arrivalId)) {
+        const [next] = runs;
+        // The first that waits for another; deciding it goes on down its chain.
+        if (next && next.dueAt === null) await updateRuns(tx, [{ ...next, dueAt: at }]);
+      }
+      await jobs.wake(tx, 'waiting-runs');
+    },
 
     /**
      * What the robots would do: the engine's own run on a made-up arrival, at the moment `at`. The caller's

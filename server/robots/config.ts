@@ -1,0 +1,217 @@
+/**
+ * Configuring robots: the draft of a pipeline is edited and saved with its problems; publishing makes an
+ * immutable version of it. Pure except for what it is given: checks need the model, the directory, and
+ * the sets of things settings may name.
+ */
+import type { z } from 'zod';
+import type { PickerNode, robotProblem, robotRecord } from '../../shared/api/robot-sets.ts';
+import { type Language, text } from '../../shared/messages.ts';
+import type { CrmModel, Pipeline } from '../crm/crm.ts';
+import type { Directory } from '../people/people.ts';
+import type { RobotTypeDescription } from './catalog.ts';
+import { checkCondition } from './conditions.ts';
+import type { Channels } from './context.ts';
+import type { SettingProblem, SettingsEnv } from './field.ts';
+import { fieldCatalog } from './fields.ts';
+import type { Known, KnownRobot, Reference } from './placeholders.ts';
+import type { RobotType } from './robot.ts';
+import { checkTiming } from './timing.ts';
+import type { FieldInfo } from './values.ts';
+import type { RobotRecord } from './versions.ts';
+
+export type SavedRobot = z.output<typeof robotRecord>;
+export type RobotProblem = z.output<typeof robotProblem>;
+
+export interface ConfigEnv {
+  model: CrmModel;
+  directory: Directory;
+  pipeline: Pipeline;
+  language: Language;
+  robotType(id: string): RobotType | undefined;
+  describeType(id: string, language: Language): RobotTypeDescription | undefined;
+  channels: Channels;
+  chats: ReadonlySet<number>;
+  files: ReadonlySet<number>;
+}
+
+/** System fields a robot may write; own fields all. */
+const writable = new Set(['title', 'stageId', 'amount', 'currency', 'ownerId', 'observerIds', 'contactId', 'companyId', 'beginsOn', 'closesOn', 'parentId']);
+
+function stagePosition(pipeline: Pipeline, stageId: number): number {
+  return pipeline.stages.findIndex((stage) => stage.id === stageId);
+}
+
+/** What the robot at `place` in the list may refer to. */
+export function knownFor(robots: readonly RobotRecord[], place: number, env: ConfigEnv): Known {
+  const { model, pipeline, language } = env;
+  const catalog = fieldCatalog(model, pipeline.itemTypeId, language);
+  const self = robots[place];
+  const selfStage = self ? stagePosition(pipeline, self.stageId) : pipeline.stages.length;
+  return {
+    field: (reference: Reference): FieldInfo | undefined =>
+      reference.source === 'document' ? catalog.document(reference.code)
+        : reference.source === 'owner' ? catalog.owner(reference.code)
+          : reference.source === 'contact' || reference.source === 'company' ? catalog.client(reference.source, reference.code) : undefined,
+    robot(robotId): KnownRobot | undefined {
+      const index = robots.findIndex((robot) => robot.id === robotId);
+      const other = robots[index];
+      if (!other) return undefined;
+      const stage = stagePosition(pipeline, other.stageId);
+      const described = env.describeType(other.type, language);
+      return {
+        title: other.title || described?.title || other.type,
+        isBefore: self === undefined || (other.stageId === self.stageId ? index < place : stage < selfStage),
+        result: (name) => {
+          const result = described?.results.find((candidate) => candidate.name === name);
+          return result && { name: result.title, kind: result.kind };
+        },
+      };
+    },
+  };
+}
+
+/** Everything that keeps the enabled robots of a draft from working, in words. A robot that is off may be half filled. */
+export function findProblems(robots: readonly RobotRecord[], env: ConfigEnv): RobotProblem[] {
+  const found: RobotProblem[] = [];
+  robots.forEach((robot, place) => {
+    if (!robot.isEnabled) return;
+    const say = (problem: { path?: string; code: string; params: Readonly<Record<string, unknown>> }, prefix: string) =>
+      found.push({
+        robotId: robot.id,
+        path: [prefix, problem.path].filter((part) => part).join('.'),
+        code: problem.code,
+        message: text(env.language, `robots.problems.${problem.code}`, sayable(problem.params)),
+      });
+    const known = knownFor(robots, place, env);
+    const stage = env.model.stage(robot.stageId);
+    if (!stage || stage.deletedAt || stage.pipelineId !== env.pipeline.id) say({ code: 'stage_gone', params: {} }, 'stageId');
+    if (robot.condition) for (const problem of checkCondition(robot.condition, known)) say(problem, 'condition');
+    for (const problem of checkTiming(robot.timing, known)) say(problem, 'timing');
+    const type = env.robotType(robot.type);
+    if (!type) {
+      say({ code: 'type_unknown', params: { type: robot.type } }, 'type');
+      return;
+    }
+    for (const problem of type.check(robot.settings, settingsEnv(known, env), robot.typeVersion)) say(named(problem, type, env), 'settings');
+  });
+  return found;
+}
+
+/** «Не заполнено поле «Текст»»: a problem of a setting names the setting by its label. */
+function named(problem: SettingProblem, type: RobotType, env: ConfigEnv): SettingProblem {
+  const [name = ''] = problem.path.split('.');
+  const label = env.describeType(type.id, env.language)?.form.find((candidate) => candidate.name === name)?.label ?? name;
+  return { ...problem, params: { setting: label, ...problem.params } };
+}
+
+function sayable(params: Readonly<Record<string, unknown>>): Record<string, string | number> {
+  return Object.fromEntries(Object.entries(params).map(([key, value]) => [key, typeof value === 'number' ? value : String(value)]));
+}
+
+export function settingsEnv(known: Known, env: ConfigEnv): SettingsEnv {
+  const catalog = fieldCatalog(env.model, env.pipeline.itemTypeId, env.language);
+  return {
+    references: known,
+    directory: env.directory,
+    field(code) {
+      const field = catalog.document(code);
+      const isOwn = field && env.model.field(env.pipeline.itemTypeId, code) !== undefined;
+      return field && (isOwn || writable.has(field.code)) ? field : undefined;
+    },
+    hasChat: (id) => env.chats.has(id),
+    hasFile: (id) => env.files.has(id),
+    hasMailSender: (id) => (id === null ? env.channels.defaultMailSenderId !== null : env.channels.mailSenderIds.has(id)),
+    hasSmsProvider: (id) => (id === null ? env.channels.defaultSmsProviderId !== null : env.channels.smsProviderIds.has(id)),
+  };
+}
+
+/** Ids of chats and files that settings name, to be looked up in one go. */
+export function namedThings(robots: readonly { settings: Record<string, unknown> }[]): { chats: number[]; files: number[] } {
+  const chats = new Set<number>();
+  const files = new Set<number>();
+  for (const { settings } of robots) {
+    for (const value of Object.values(settings)) {
+      // A chat is the only setting that is a bare id of something outside the fixed lists; a sender's id found here as well does no harm.
+      if (typeof value === 'number' && Number.isSafeInteger(value)) chats.add(value);
+      else if (typeof value === 'string' && /^\d{1,15}$/.test(value.trim())) chats.add(Number(value));
+      else if (typeof value === 'object' && value !== null && 'fileIds' in value && Array.isArray(value.fileIds)) {
+        for (const id of value.fileIds) if (typeof id === 'number' && Number.isSafeInteger(id)) files.add(id);
+      }
+    }
+  }
+  return { chats: [...chats], files: [...files] };
+}
+
+/**
+ * Who speaks in a robot's name: only administrators may choose somebody else than themselves or the default.
+ * Returns the first robot that does, comparing with what was saved before.
+ */
+export function findForeignSpeaker(
+  robots: readonly RobotRecord[], before: readonly RobotRecord[], actorId: number, robotType: (id: string) => RobotType | undefined,
+): RobotRecord | undefined {
+  const savedById = new Map(before.map((robot) => [robot.id, robot]));
+  return robots.find((robot) => {
+    const speakers = robotType(robot.type)?.form.filter((field) => field.widget === 'employee') ?? [];
+    return speakers.some(({ name, default: preset }) => {
+      const chosen = robot.settings[name] ?? null;
+      if (chosen === null || JSON.stringify(chosen) === JSON.stringify(preset ?? null)) return false;
+      if (JSON.stringify(chosen) === JSON.stringify(savedById.get(robot.id)?.settings[name] ?? null)) return false;
+      return !(typeof chosen === 'object' && 'kind' in chosen && chosen.kind === 'employee' && 'id' in chosen && chosen.id === actorId);
+    });
+  });
+}
+
+/** The value picker «…»: fields of the item, its client, its owner; results of robots before this one; dates. */
+export function pickerTree(robots: readonly RobotRecord[], place: number, env: ConfigEnv): PickerNode[] {
+  const { language } = env;
+  const { all } = fieldCatalog(env.model, env.pipeline.itemTypeId, language);
+  const leaves = (source: string, fields: readonly FieldInfo[]): PickerNode[] =>
+    fields.map((field) => ({ placeholder: `{=${source}:${field.code}}`, name: field.name, kind: field.kind }));
+  const known = knownFor(robots, place, env);
+  const robotNodes = robots.flatMap((robot, index): PickerNode[] => {
+    const described = env.describeType(robot.type, language);
+    const other = known.robot(robot.id);
+    if (index === place || !other?.isBefore || !described || described.results.length === 0) return [];
+    const stage = env.model.stage(robot.stageId)?.name ?? '';
+    return [{
+      name: text(language, 'robots.picker.robot', { title: other.title, stage }),
+      children: described.results.map((result) => ({ placeholder: `{=A${robot.id}:${result.name}}`, name: result.title, kind: result.kind })),
+    }];
+  });
+  const typeName = env.model.itemType(env.pipeline.itemTypeId)?.name ?? '';
+  return [
+    { name: typeName, children: leaves('Document', all.document) },
+    { name: text(language, 'robots.references.source.contact'), children: leaves('Contact', all.contact) },
+    { name: text(language, 'robots.references.source.company'), children: leaves('Company', all.company) },
+    { name: text(language, 'robots.references.source.owner'), children: leaves('Owner', all.owner) },
+    { name: text(language, 'robots.picker.robots'), children: robotNodes },
+    {
+      name: text(language, 'robots.picker.dates'),
+      children: [
+        { placeholder: '{=System:Now}', name: text(language, 'robots.references.system.Now'), kind: 'datetime' },
+        { placeholder: '{=System:Date}', name: text(language, 'robots.references.system.Date'), kind: 'date' },
+      ],
+    },
+  ];
+}
+
+/** Copies of robots for another stage: new ids, and references among the copied follow the copies. */
+export function copiesOf(robots: readonly RobotRecord[], newIds: readonly number[], stageId: number): RobotRecord[] {
+  const renamed = new Map(robots.map((robot, index) => [robot.id, newIds[index] ?? robot.id]));
+  const follow = (value: unknown): unknown => {
+    if (typeof value === 'string') {
+      return value.replace(/\{=(\s*)A(\d+)(\s*):/gi, (written, before: string, id: string, after: string) => {
+        const next = renamed.get(Number(id));
+        return next === undefined ? written : `{=${before}A${next}${after}:`;
+      });
+    }
+    if (Array.isArray(value)) return value.map(follow);
+    if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, follow(one)]));
+    return value;
+  };
+  return robots.map((robot) => {
+    // A record copied through `follow` keeps its shape: only texts inside change.
+    const copy = follow(robot) as RobotRecord;
+    return { ...copy, id: renamed.get(robot.id) ?? robot.id, stageId };
+  });
+}

@@ -1,0 +1,448 @@
+/**
+ * Robots: what a company has set up to happen when an item arrives at a stage.
+ *
+ * Owns the catalogue of robot types, drafts and published versions per pipeline, and runs with their
+ * reasons. A draft is edited under an optimistic lock and may be half filled; publishing checks every
+ * robot that is on and makes an immutable version, which counts for arrivals from then on. Runs that
+ * wait keep the version of their arrival, and stop if their robot was switched off or removed since.
+ * The engine (engine.ts) does the work.
+ *
+ * Does not do: write items, messages or letters itself (the modules to the left do), send anything.
+ */
+import type { z } from 'zod';
+import type { publishRobots, rehearsedMessage, robotSet, runView, saveRobots } from '../../shared/api/robot-sets.ts';
+import { UserError } from '../../shared/errors.ts';
+import { hasText, type Language, text } from '../../shared/messages.ts';
+import { type Crm, type ItemRow, lockItems, type Pipeline } from '../crm/crm.ts';
+import { bumpConfig, configVersions, type Db, type Queryable, type Tx } from '../db/db.ts';
+import type { Jobs } from '../jobs/jobs.ts';
+import type { Live } from '../live/live.ts';
+import { type Actor, type Directory, fullName, type People } from '../people/people.ts';
+import { describeCatalog, robotType } from './catalog.ts';
+import { type CompactTrace, explain } from './conditions.ts';
+import { type ConfigEnv, copiesOf, findForeignSpeaker, findProblems, namedThings, pickerTree, type SavedRobot } from './config.ts';
+import { type Channels, readerOf } from './context.ts';
+import { createEngine, type EngineDeps } from './engine.ts';
+import { fieldCatalog } from './fields.ts';
+import { namesOf } from './source.ts';
+import * as store from './store.ts';
+import type { EffectWriters, UnitOfWork } from './unit-of-work.ts';
+import { compileVersion, type RobotRecord } from './versions.ts';
+
+export type { Channels } from './context.ts';
+export type { RobotRecord } from './versions.ts';
+
+export interface RobotsDeps {
+  db: Db;
+  jobs: Jobs;
+  live: Live;
+  people: People;
+  crm: Crm;
+  writers: EffectWriters;
+  /** The mail senders and SMS providers there are. */
+  channels: EngineDeps['channels'];
+  publicUrl: string;
+  now: () => Date;
+  onError: EngineDeps['onError'];
+}
+
+export type RobotSetView = z.output<typeof robotSet>;
+export type RunView = z.output<typeof runView>;
+export type RehearsedMessage = z.output<typeof rehearsedMessage>;
+
+/** Failures on the card of a robot count from here back. */
+const failuresSinceMs = 30 * 86_400_000;
+
+export type Robots = ReturnType<typeof createRobots>;
+
+export function createRobots(deps: RobotsDeps) {
+  const { db, jobs, live, people, crm, now } = deps;
+  const engine = createEngine({ ...deps, robotType });
+
+  async function channelsNow(q: Queryable): Promise<Channels> {
+    return deps.channels(q, (await configVersions(q)).channels);
+  }
+
+  function describeType(id: string, language: Language) {
+    return describeCatalog(language).find((type) => type.id === id);
+  }
+
+  async function pipelineFor(q: Queryable, actor: Actor, pipelineId: number, wish: 'view' | 'edit'): Promise<{ pipeline: Pipeline; mayEdit: boolean }> {
+    const [model, rights] = await Promise.all([crm.model(q), people.access(q, actor)]);
+    const pipeline = model.pipeline(pipelineId);
+    if (!pipeline || pipeline.deletedAt || rights.scope('view', pipeline.itemTypeId, pipelineId) === 'none') {
+      throw new UserError('request.not_found', { kind: 'pipeline', id: pipelineId });
+    }
+    const mayEdit = rights.scope('robots', pipeline.itemTypeId, pipelineId) !== 'none';
+    if (wish === 'edit' && !mayEdit) throw new UserError('access.denied', { action: 'robots' });
+    return { pipeline, mayEdit };
+  }
+
+  async function configEnv(q: Queryable, pipeline: Pipeline, robots: readonly RobotRecord[], language: Language): Promise<ConfigEnv> {
+    const [model, directory, channels, things] = await Promise.all([
+      crm.model(q), people.directory(q), channelsNow(q), store.existingIds(q, namedThings(robots)),
+    ]);
+    return { model, directory, pipeline, language, robotType, describeType, channels, ...things };
+  }
+
+  async function view(q: Queryable, actor: Actor, pipeline: Pipeline, mayEdit: boolean): Promise<RobotSetView> {
+    const [draft, published] = await Promise.all([store.findDraft(q, pipeline.id), store.newestVersion(q, pipeline.id)]);
+    const robots = draft?.robots ?? [];
+    const [env, counts] = await Promise.all([
+      configEnv(q, pipeline, robots, actor.language),
+      store.countRuns(q, robots.map((robot) => robot.id), new Date(now().getTime() - failuresSinceMs)),
+    ]);
+    return {
+      pipelineId: pipeline.id,
+      revision: draft?.revision ?? 0,
+      robots: robots.map(toSaved),
+      updatedAt: draft?.updatedAt.toISOString() ?? null,
+      updatedBy: draft?.updatedBy ?? null,
+      published: published ? {
+        id: published.id, number: published.number, note: published.note, publishedAt: published.publishedAt.toISOString(),
+        publishedBy: published.publishedBy, robotCount: published.robots.length,
+      } : null,
+      hasChanges: JSON.stringify(robots) !== JSON.stringify(published?.robots ?? []),
+      problems: findProblems(robots, env),
+      counts,
+      mayEdit,
+    };
+  }
+
+  function toSaved(robot: RobotRecord): SavedRobot {
+    return { ...robot };
+  }
+
+  async function save(tx: Tx, actor: Actor, pipeline: Pipeline, robots: readonly RobotRecord[], revision: number): Promise<void> {
+    const ids = robots.map((robot) => robot.id);
+    const doubled = ids.find((id, index) => ids.indexOf(id) !== index);
+    if (doubled !== undefined) throw new UserError('robots.id_doubled', { id: doubled }, 'robots');
+    const [foreign] = await store.foreignRobotIds(tx, pipeline.id, ids);
+    if (foreign !== undefined) throw new UserError('robots.id_foreign', { id: foreign }, 'robots');
+    const stageIds = new Set(pipeline.stages.map((stage) => stage.id));
+    const astray = robots.findIndex((robot) => !stageIds.has(robot.stageId));
+    if (astray !== -1) throw new UserError('request.not_found', { kind: 'stage', id: robots[astray]?.stageId ?? 0 }, `robots.${astray}.stageId`);
+    const unknown = robots.findIndex((robot) => !robotType(robot.type));
+    if (unknown !== -1) throw new UserError('robots.type_unknown', { type: robots[unknown]?.type ?? '' }, `robots.${unknown}.type`);
+    if (!actor.isAdmin) {
+      const before = (await store.findDraft(tx, pipeline.id))?.robots ?? [];
+      const speaker = findForeignSpeaker(robots, before, actor.employeeId, robotType);
+      if (speaker) throw new UserError('robots.sender_admin_only', { robot: speaker.title }, 'robots');
+    }
+    const saved = await store.saveDraft(tx, { pipelineId: pipeline.id, robots, revision, at: now(), by: actor.employeeId });
+    if (saved === undefined) throw new UserError('robots.changed_meanwhile', { pipeline: pipeline.name });
+    await live.publish(tx, [{ topic: `pipeline:${pipeline.id}`, what: 'robots' }]);
+  }
+
+  async function publish(tx: Tx, actor: Actor, pipeline: Pipeline, note: string): Promise<void> {
+    const draft = await store.findDraft(tx, pipeline.id);
+    const robots = draft?.robots ?? [];
+    const problems = findProblems(robots, await configEnv(tx, pipeline, robots, actor.language));
+    if (problems.length > 0) {
+      const first = robots.find((robot) => robot.id === problems[0]?.robotId);
+      throw new UserError('robots.not_ready', { count: problems.length, robot: first?.title ?? '', problem: problems[0]?.message ?? '' });
+    }
+    await store.insertVersion(tx, { pipelineId: pipeline.id, robots, note, at: now(), by: actor.employeeId });
+    await bumpConfig(tx, 'robots');
+    await live.publish(tx, [{ topic: `pipeline:${pipeline.id}`, what: 'robots' }]);
+  }
+
+  async function visibleItem(q: Queryable, actor: Actor, itemId: number, action: 'view' | 'change' = 'view'): Promise<ItemRow> {
+    const [item, rights] = await Promise.all([crm.find(q, itemId), people.access(q, actor)]);
+    if (!item || !rights.mayTouch('view', item)) throw new UserError('request.not_found', { kind: 'item', id: itemId });
+    if (!rights.mayTouch(action, item)) throw new UserError('access.denied', { action });
+    return item;
+  }
+
+  /** Why the run is as it is, in the reader's language. */
+  async function explainRuns(q: Queryable, actor: Actor, rows: readonly store.JournalRow[]): Promise<RunView[]> {
+    const [model, directory] = await Promise.all([crm.model(q), people.directory(q)]);
+    const reader = readerOf(directory, actor.employeeId);
+    const names = namesOf({
+      model, directory, publicUrl: deps.publicUrl, contacts: new Map(), companies: new Map(), itemTitles: new Map(), fileNames: new Map(), chatTitles: new Map(),
+    });
+    return rows.map((row) => {
+      const itemTypeId = model.pipeline(row.pipelineId)?.itemTypeId ?? 0;
+      const catalog = fieldCatalog(model, itemTypeId, actor.language);
+      const trace = row.trace ?? {};
+      const condition = trace.condition === undefined ? '' : explain(asTrace(trace.condition), reader, names, (reference) =>
+        reference.source === 'document' ? catalog.document(reference.code)
+          : reference.source === 'owner' ? catalog.owner(reference.code)
+            : reference.source === 'contact' || reference.source === 'company' ? catalog.client(reference.source, reference.code) : undefined);
+      return {
+        id: Math.max(row.id, 1), arrivalId: row.arrivalId, itemId: row.itemId, robotId: row.robotId,
+        robotTitle: row.robotTitle || (row.robotType ? describeType(row.robotType, actor.language)?.title : undefined) || `${row.robotId}`,
+        robotType: row.robotType ?? '', stageId: row.stageId, stageName: model.stage(row.stageId)?.name ?? '',
+        versionNumber: row.versionNumber, state: row.state, reason: row.reason,
+        explanation: sayReason(row, condition, actor.language, directory),
+        notes: (trace.notes ?? []).map(([code, params]) => say(actor.language, `robots.notes.${code}`, sayable(params, directory))),
+        results: row.results, dueAt: row.dueAt?.toISOString() ?? null, createdAt: row.createdAt.toISOString(),
+        finishedAt: row.finishedAt?.toISOString() ?? null,
+      };
+    });
+  }
+
+  /** What a robot's own type says of its failures comes before the common reasons. */
+  function sayReason(row: store.JournalRow, condition: string, language: Language, directory: Directory): string {
+    const params = sayable(row.trace?.params ?? {}, directory);
+    if (row.reason === null) {
+      if (row.state === 'waiting') return text(language, 'robots.reasons.waits_for_moment');
+      return condition === '' ? text(language, 'robots.reasons.done') : text(language, 'robots.reasons.done_because', { condition });
+    }
+    if (row.reason === 'condition.false' && condition !== '') return text(language, 'robots.reasons.condition.false_because', { condition });
+    if (row.reason === 'item.refused') {
+      const error = String(params.error ?? 'internal');
+      return text(language, 'robots.reasons.item.refused', { ...params, error: text(language, `errors.${error}`, params) });
+    }
+    const key = `robots.reasons.${row.reason}`;
+    return hasText(key) ? text(language, key, params) : say(language, `errors.${row.reason}`, params);
+  }
+
+  async function runForAction(tx: Tx, actor: Actor, runId: number): Promise<{ run: store.RunRow; item: ItemRow }> {
+    const [row] = await store.listRuns(tx, { ids: [runId], limit: 1 });
+    if (!row) throw new UserError('request.not_found', { kind: 'run', id: runId });
+    const item = await visibleItem(tx, actor, row.itemId, 'change');
+    await lockItems(tx, [item.id]);
+    const run = await store.lockRun(tx, runId);
+    if (!run) throw new UserError('request.not_found', { kind: 'run', id: runId });
+    return { run, item };
+  }
+
+  return {
+    start: () => engine.start(),
+    catalog: describeCatalog,
+
+    async reserveIds(count: number): Promise<number[]> {
+      return store.takeNumbers(db, 'robot_ids', count);
+    },
+
+    async getSet(actor: Actor, pipelineId: number): Promise<RobotSetView> {
+      const { pipeline, mayEdit } = await pipelineFor(db, actor, pipelineId, 'view');
+      return view(db, actor, pipeline, mayEdit);
+    },
+
+    async saveSet(actor: Actor, pipelineId: number, { revision, robots }: z.output<typeof saveRobots>): Promise<RobotSetView> {
+      return db.transaction(async (tx) => {
+        const { pipeline } = await pipelineFor(tx, actor, pipelineId, 'edit');
+        await save(tx, actor, pipeline, robots, revision);
+        return view(tx, actor, pipeline, true);
+      });
+    },
+
+    async publishSet(actor: Actor, pipelineId: number, { revision, note }: z.output<typeof publishRobots>): Promise<RobotSetView> {
+      return db.transaction(async (tx) => {
+        const { pipeline } = await pipelineFor(tx, actor, pipelineId, 'edit');
+        const draft = await store.findDraft(tx, pipelineId);
+        if ((draft?.revision ?? 0) !== revision) throw new UserError('robots.changed_meanwhile', { pipeline: pipeline.name });
+        await publish(tx, actor, pipeline, note);
+        return view(tx, actor, pipeline, true);
+      });
+    },
+
+    async listVersions(actor: Actor, pipelineId: number) {
+      await pipelineFor(db, actor, pipelineId, 'view');
+      return store.listVersions(db, pipelineId);
+    },
+
+    async getVersion(actor: Actor, pipelineId: number, versionId: number): Promise<store.VersionRow> {
+      await pipelineFor(db, actor, pipelineId, 'view');
+      const version = await store.findVersion(db, pipelineId, versionId);
+      if (!version) throw new UserError('request.not_found', { kind: 'robotVersion', id: versionId });
+      return version;
+    },
+
+    /** The version becomes the draft; publishing it is a step of its own. */
+    async restoreVersion(actor: Actor, pipelineId: number, versionId: number, revision: number): Promise<RobotSetView> {
+      return db.transaction(async (tx) => {
+        const { pipeline } = await pipelineFor(tx, actor, pipelineId, 'edit');
+        const version = await store.findVersion(tx, pipelineId, versionId);
+        if (!version) throw new UserError('request.not_found', { kind: 'robotVersion', id: versionId });
+        const stageIds = new Set(pipeline.stages.map((stage) => stage.id));
+        await save(tx, actor, pipeline, version.robots.filter((robot) => stageIds.has(robot.stageId)), revision);
+        return view(tx, actor, pipeline, true);
+      });
+    },
+
+    /** Copies or moves robots to a stage of the same or another pipeline. What they refer to and is not there shows as a problem. */
+    async copyRobots(
+      actor: Actor,
+      pipelineId: number,
+      { robotIds, targetPipelineId, targetStageId, mode, revision }: { robotIds: number[]; targetPipelineId: number; targetStageId: number; mode: 'copy' | 'move'; revision: number },
+    ): Promise<RobotSetView> {
+      return db.transaction(async (tx) => {
+        const { pipeline } = await pipelineFor(tx, actor, pipelineId, 'edit');
+        const { pipeline: target } = await pipelineFor(tx, actor, targetPipelineId, 'edit');
+        const from = await store.findDraft(tx, pipelineId);
+        const chosen = robotIds.map((id) => {
+          const robot = from?.robots.find((candidate) => candidate.id === id);
+          if (!robot) throw new UserError('request.not_found', { kind: 'robot', id });
+          return robot;
+        });
+        const isSame = pipelineId === targetPipelineId;
+        // Inside a pipeline a moved robot stays itself, with its runs; elsewhere it is a new one.
+        const copies = mode === 'move' && isSame
+          ? chosen.map((robot) => ({ ...robot, stageId: targetStageId }))
+          : copiesOf(chosen, await store.takeNumbers(tx, 'robot_ids', chosen.length), targetStageId);
+        const kept = mode === 'move' ? (from?.robots ?? []).filter((robot) => !robotIds.includes(robot.id)) : (from?.robots ?? []);
+        if (isSame) await save(tx, actor, pipeline, [...kept, ...copies], revision);
+        else {
+          const to = await store.findDraft(tx, targetPipelineId);
+          if ((from?.revision ?? 0) !== revision) throw new UserError('robots.changed_meanwhile', { pipeline: pipeline.name });
+          if (mode === 'move') await save(tx, actor, pipeline, kept, revision);
+          await save(tx, actor, target, [...(to?.robots ?? []), ...copies], to?.revision ?? 0);
+        }
+        return view(tx, actor, target, true);
+      });
+    },
+
+    async picker(actor: Actor, pipelineId: number, stageId: number, robotId: number | undefined) {
+      const { pipeline } = await pipelineFor(db, actor, pipelineId, 'view');
+      const robots = [...((await store.findDraft(db, pipelineId))?.robots ?? [])];
+      let place = robots.findIndex((robot) => robot.id === robotId);
+      if (place === -1) {
+        // A robot not saved yet stands below those of its stage.
+        robots.push({
+          id: robotId ?? 0, stageId, type: '', typeVersion: 1, title: '', isEnabled: false, order: 'afterPrevious', timing: { kind: 'now' }, condition: null, oncePerItem: false, settings: {},
+        });
+        place = robots.length - 1;
+      }
+      return pickerTree(robots, place, await configEnv(db, pipeline, robots, actor.language));
+    },
+
+    /** What would happen if the item arrived at the stage now. Everything is written and rolled back. */
+    async rehearse(
+      actor: Actor, pipelineId: number,
+      { itemId, stageId, robots, skipDelays }: { itemId: number; stageId: number; robots?: SavedRobot[] | undefined; skipDelays: boolean },
+    ): Promise<{ runs: RunView[]; messages: RehearsedMessage[] }> {
+      const { pipeline } = await pipelineFor(db, actor, pipelineId, 'edit');
+      const item = await visibleItem(db, actor, itemId);
+      if (item.itemTypeId !== pipeline.itemTypeId) throw new UserError('request.not_found', { kind: 'item', id: itemId });
+      const records: readonly RobotRecord[] = robots ?? (await store.findDraft(db, pipelineId))?.robots ?? [];
+      return db.transaction(async (tx) => {
+        const [model, directory] = await Promise.all([crm.model(tx), people.directory(tx)]);
+        const version = compileVersion(-1, records, { model, directory, itemTypeId: pipeline.itemTypeId, robotType });
+        const { unit } = await engine.rehearse(tx, { item, stageId, version, at: now(), employeeId: actor.employeeId, skipDelays });
+        const titles = new Map(records.map((robot) => [robot.id, robot]));
+        const rows = unit.newRuns.map((run): store.JournalRow => ({
+          ...run, stageId, pipelineId, versionNumber: null,
+          robotTitle: titles.get(run.robotId)?.title ?? null, robotType: titles.get(run.robotId)?.type ?? null,
+        }));
+        return { runs: await explainRuns(tx, actor, rows), messages: messagesOf(unit) };
+      }, { dryRun: true });
+    },
+
+    async listRuns(
+      actor: Actor,
+      { itemId, robotId, pipelineId, state, cursor, limit }: { itemId?: number | undefined; robotId?: number | undefined; pipelineId?: number | undefined; state?: string | undefined; cursor?: string | undefined; limit: number },
+    ): Promise<{ items: RunView[]; nextCursor: string | null }> {
+      if (itemId !== undefined) await visibleItem(db, actor, itemId);
+      else if (pipelineId !== undefined) await pipelineFor(db, actor, pipelineId, 'edit');
+      // The whole journal names items of everybody.
+      else if (!actor.isAdmin) throw new UserError('access.denied', { action: 'robots' });
+      const beforeId = cursor === undefined ? undefined : Number(cursor);
+      if (beforeId !== undefined && !Number.isSafeInteger(beforeId)) throw new UserError('request.invalid', { field: 'cursor', problem: 'unknown' }, 'cursor');
+      const rows = await store.listRuns(db, { itemId, robotId, pipelineId, state, beforeId, limit: limit + 1 });
+      const page = rows.slice(0, limit);
+      return { items: await explainRuns(db, actor, page), nextCursor: rows.length > limit ? String(page.at(-1)?.id) : null };
+    },
+
+    async getRun(actor: Actor, runId: number): Promise<RunView> {
+      const [row] = await store.listRuns(db, { ids: [runId], limit: 1 });
+      if (!row) throw new UserError('request.not_found', { kind: 'run', id: runId });
+      await visibleItem(db, actor, row.itemId);
+      const [run] = await explainRuns(db, actor, [row]);
+      if (!run) throw new Error('A run was explained to nothing.');
+      return run;
+    },
+
+    /** A waiting run acts at once, whatever its moment; what waits for it follows. */
+    async runNow(actor: Actor, runId: number): Promise<void> {
+      await db.transaction(async (tx) => {
+        const { run } = await runForAction(tx, actor, runId);
+        if (run.state !== 'waiting') throw new UserError('robots.run_not_waiting', { id: runId });
+        await store.updateRuns(tx, [{ ...run, dueAt: now() }]);
+        await jobs.wake(tx, 'waiting-runs');
+      });
+    },
+
+    async cancelRun(actor: Actor, runId: number): Promise<void> {
+      await db.transaction(async (tx) => {
+        const { run, item } = await runForAction(tx, actor, runId);
+        if (run.state !== 'waiting') throw new UserError('robots.run_not_waiting', { id: runId });
+        const directory = await people.directory(tx);
+        const by = directory.employee(actor.employeeId);
+        const at = now();
+        await store.updateRuns(tx, [{ ...run, state: 'cancelled', reason: 'cancelled_by_person', trace: { params: { employee: by ? fullName(by) : '' } }, dueAt: null, finishedAt: at }]);
+        await engine.releaseFollowers(tx, [run.arrivalId], at);
+        await live.publish(tx, [{ topic: `item:${item.id}`, what: 'runs' }]);
+      });
+    },
+
+    /** A failed run is due once more: its robot acts with the values of now. What it did not do is done; nothing is done twice. */
+    async retryRun(actor: Actor, runId: number): Promise<void> {
+      await db.transaction(async (tx) => {
+        const { run } = await runForAction(tx, actor, runId);
+        if (run.state !== 'failed') throw new UserError('robots.run_not_failed', { id: runId });
+        await store.updateRuns(tx, [{ ...run, state: 'waiting', reason: null, trace: null, results: null, dueAt: now(), finishedAt: null }]);
+        await jobs.wake(tx, 'waiting-runs');
+      });
+    },
+
+    /** «Выполнить для элементов на стадии»: asked by a person, never by itself. Returns how many items it starts. */
+    async rerunStage(actor: Actor, stageId: number, itemIds: readonly number[]): Promise<number> {
+      return db.transaction(async (tx) => {
+        const model = await crm.model(tx);
+        const stage = model.stage(stageId);
+        if (!stage) throw new UserError('request.not_found', { kind: 'stage', id: stageId });
+        await pipelineFor(tx, actor, stage.pipelineId, 'edit');
+        const items = (await lockItems(tx, itemIds)).filter((item) => item.stageId === stageId);
+        const count = items.length === 0 ? 0 : await store.insertReruns(tx, items, actor.employeeId, now());
+        await jobs.wake(tx, 'arrivals');
+        return count;
+      });
+    },
+  };
+}
+
+function say(language: Language, key: string, params: Record<string, string | number>): string {
+  return hasText(key) ? text(language, key, params) : '';
+}
+
+/** Params of a reason as a sentence needs them: employees by name. */
+function sayable(params: Readonly<Record<string, unknown>>, directory: Directory): Record<string, string | number> {
+  const said: Record<string, string | number> = { employee: 'none' };
+  for (const [key, value] of Object.entries(params)) {
+    if (key === 'employeeId' && typeof value === 'number') {
+      const employee = directory.employee(value);
+      said.employee = employee ? fullName(employee) : String(value);
+    } else if (key === 'ids' && Array.isArray(value)) {
+      said.ids = value.map((id) => (typeof id === 'number' ? directory.employee(id) : undefined)).map((one) => (one ? fullName(one) : '?')).join(', ');
+    } else if (typeof value === 'number' || typeof value === 'string') said[key] = value;
+    else if (Array.isArray(value)) said[key] = value.join(', ');
+    else if (key === 'source' && typeof value === 'object' && value !== null && 'kind' in value) said.source = String(value.kind);
+  }
+  return said;
+}
+
+/** Traces were written by `CompiledCondition.evaluate` and come back from the database unchanged. */
+function asTrace(stored: unknown): CompactTrace {
+  return stored as CompactTrace;
+}
+
+function messagesOf({ effects, newRuns }: UnitOfWork): RehearsedMessage[] {
+  const robotOf = new Map(newRuns.map((run) => [run.id, run.robotId]));
+  const robot = (runId: number | null) => robotOf.get(runId ?? 0) ?? 0;
+  const said = (runId: number | null, channel: RehearsedMessage['channel'], to: number[], from: number | null, subject: string, body: string): RehearsedMessage =>
+    ({ robotId: robot(runId), channel, to, from, subject, text: body });
+  return [
+    ...effects.notifications.map((n) => said(n.runId, 'notification', [n.employeeId], n.senderId, '', n.body)),
+    ...effects.comments.map((c) => said(c.runId, 'comment', [], c.authorId, '', c.body)),
+    ...effects.posts.map((p) => said(p.runId, 'post', [...p.readerIds], p.authorId, p.title, p.body)),
+    ...effects.chats.map((c) => said(c.runId, 'chat', effects.members.filter((m) => m.chatId === c.id).map((m) => m.employeeId), c.ownerId, c.title, '')),
+    ...effects.messages.map((m) => said(m.runId, 'message', [], m.authorId, m.heading ?? '', m.body)),
+    ...effects.deliveries.map((d) => said(d.runId, d.channel, d.employeeId === null ? [] : [d.employeeId], null,
+      d.channel === 'email' ? d.content.subject : '', d.channel === 'email' ? d.content.body : d.content.text)),
+    ...effects.plans.map((p) => said(p.origin.runId ?? null, p.before === null ? 'invoice' : 'change', [], p.origin.employeeId, p.after.title,
+      Object.entries(p.changes).map(([code, [, after]]) => `${code}: ${JSON.stringify(after)}`).join('\n'))),
+  ].filter((message) => message.robotId > 0);
+}

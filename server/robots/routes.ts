@@ -1,0 +1,127 @@
+/** Robots over HTTP: parse, call, return. */
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import * as api from '../../shared/api/robot-sets.ts';
+import type { Robots } from './robots.ts';
+
+const id = z.coerce.number().int().positive();
+const byPipeline = z.object({ pipelineId: id });
+const byVersion = z.object({ pipelineId: id, versionId: id });
+const byRun = z.object({ runId: id });
+const nothing = z.null().describe('No content');
+const tags = ['Robots'];
+const runTags = ['Runs of robots'];
+
+const typeDescription = z.object({
+  id: z.string(), group: z.string(), groupTitle: z.string(), version: z.number(), title: z.string(), description: z.string(), summary: z.string(),
+  icon: z.string(), form: z.array(z.looseObject({ name: z.string(), widget: z.string(), label: z.string() })),
+  results: z.array(z.object({ name: z.string(), title: z.string(), kind: z.string() })),
+  examples: z.array(z.object({ name: z.string(), title: z.string(), settings: z.record(z.string(), z.unknown()) })),
+});
+
+const versionHead = z.object({
+  id: z.number(), number: z.number(), note: z.string(), publishedAt: z.string(), publishedBy: z.number().nullable(), robotCount: z.number(),
+});
+
+export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get('/api/robot-types', {
+      schema: { tags, summary: 'The catalogue of robot types', description: 'In the reader\'s language: forms, results, examples.', response: { 200: z.array(typeDescription) } },
+    }, async (request) => robots.catalog(request.actor.language).map((type) => ({
+      ...type, form: type.form.map((field) => ({ ...field })), results: [...type.results], examples: [...type.examples],
+    })));
+
+    app.post('/api/robot-ids', {
+      schema: { tags, summary: 'Reserve ids for new robots', body: z.strictObject({ count: z.int().min(1).max(100).default(1) }), response: { 201: z.object({ ids: z.array(z.number()) }) } },
+    }, async (request, reply) => {
+      const ids = await robots.reserveIds(request.body.count);
+      return reply.status(201).send({ ids });
+    });
+
+    app.get('/api/pipelines/:pipelineId/robots', {
+      schema: { tags, summary: 'Robots of a pipeline: the draft, its problems, what is published', params: byPipeline, response: { 200: api.robotSet } },
+    }, (request) => robots.getSet(request.actor, request.params.pipelineId));
+
+    app.put('/api/pipelines/:pipelineId/robots', {
+      schema: { tags, summary: 'Save the draft', params: byPipeline, body: api.saveRobots, response: { 200: api.robotSet } },
+    }, (request) => robots.saveSet(request.actor, request.params.pipelineId, request.body));
+
+    app.post('/api/pipelines/:pipelineId/robots/publish', {
+      schema: { tags, summary: 'Publish the draft as a new version', params: byPipeline, body: api.publishRobots, response: { 200: api.robotSet } },
+    }, (request) => robots.publishSet(request.actor, request.params.pipelineId, request.body));
+
+    app.get('/api/pipelines/:pipelineId/robots/versions', {
+      schema: { tags, summary: 'Published versions, newest first', params: byPipeline, response: { 200: z.array(versionHead) } },
+    }, async (request) => (await robots.listVersions(request.actor, request.params.pipelineId)).map((version) => ({
+      id: version.id, number: version.number, note: version.note, publishedAt: version.publishedAt.toISOString(), publishedBy: version.publishedBy, robotCount: version.robotCount,
+    })));
+
+    app.get('/api/pipelines/:pipelineId/robots/versions/:versionId', {
+      schema: { tags, summary: 'A published version with its robots', params: byVersion, response: { 200: versionHead.extend({ robots: z.array(api.robotRecord) }) } },
+    }, async (request) => {
+      const version = await robots.getVersion(request.actor, request.params.pipelineId, request.params.versionId);
+      return {
+        id: version.id, number: version.number, note: version.note, publishedAt: version.publishedAt.toISOString(), publishedBy: version.publishedBy,
+        robotCount: version.robots.length, robots: version.robots,
+      };
+    });
+
+    app.post('/api/pipelines/:pipelineId/robots/versions/:versionId/restore', {
+      schema: { tags, summary: 'Make a published version the draft', params: byVersion, body: z.strictObject({ revision: z.int() }), response: { 200: api.robotSet } },
+    }, (request) => robots.restoreVersion(request.actor, request.params.pipelineId, request.params.versionId, request.body.revision));
+
+    app.post('/api/pipelines/:pipelineId/robots/copy', {
+      schema: { tags, summary: 'Copy or move robots to a stage of this or another pipeline', description: 'Returns the robots of the target pipeline.', params: byPipeline, body: api.copyRobots, response: { 200: api.robotSet } },
+    }, (request) => robots.copyRobots(request.actor, request.params.pipelineId, request.body));
+
+    app.get('/api/pipelines/:pipelineId/robots/picker', {
+      schema: {
+        tags, summary: 'The tree of the value picker', params: byPipeline, querystring: z.strictObject({ stageId: id, robotId: id.optional() }),
+        response: { 200: z.array(api.pickerNode) },
+      },
+    }, (request) => robots.picker(request.actor, request.params.pipelineId, request.query.stageId, request.query.robotId));
+
+    app.post('/api/pipelines/:pipelineId/robots/rehearse', {
+      schema: { tags, summary: 'Show what the robots would do with an item', description: 'The engine\'s own run, rolled back: nothing is written or sent.', params: byPipeline, body: api.rehearseRobots, response: { 200: api.rehearsal } },
+    }, (request) => robots.rehearse(request.actor, request.params.pipelineId, request.body));
+
+    app.post('/api/stages/:stageId/run-robots', {
+      schema: {
+        tags, summary: 'Run the robots of a stage for items that are already there', params: z.object({ stageId: id }),
+        body: z.strictObject({ itemIds: z.array(z.int().positive()).min(1).max(1000) }), response: { 202: z.object({ count: z.number() }) },
+      },
+    }, async (request, reply) => {
+      const count = await robots.rerunStage(request.actor, request.params.stageId, request.body.itemIds);
+      return reply.status(202).send({ count });
+    });
+
+    app.get('/api/runs', {
+      schema: { tags: runTags, summary: 'The journal of runs, newest first', querystring: api.runQuery, response: { 200: api.runList } },
+    }, (request) => robots.listRuns(request.actor, request.query));
+
+    app.get('/api/runs/:runId', {
+      schema: { tags: runTags, summary: 'A run and why it is as it is', params: byRun, response: { 200: api.runView } },
+    }, (request) => robots.getRun(request.actor, request.params.runId));
+
+    app.post('/api/runs/:runId/run-now', {
+      schema: { tags: runTags, summary: 'Let a waiting run act at once', params: byRun, response: { 204: nothing } },
+    }, async (request, reply) => {
+      await robots.runNow(request.actor, request.params.runId);
+      return reply.status(204).send(null);
+    });
+
+    app.post('/api/runs/:runId/cancel', {
+      schema: { tags: runTags, summary: 'Cancel a waiting run', params: byRun, response: { 204: nothing } },
+    }, async (request, reply) => {
+      await robots.cancelRun(request.actor, request.params.runId);
+      return reply.status(204).send(null);
+    });
+
+    app.post('/api/runs/:runId/retry', {
+      schema: { tags: runTags, summary: 'Let a failed run act once more', params: byRun, response: { 204: nothing } },
+    }, async (request, reply) => {
+      await robots.retryRun(request.actor, request.params.runId);
+      return reply.status(204).send(null);
+    });
+  };
+}
