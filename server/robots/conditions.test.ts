@@ -203,6 +203,9 @@ test('a trace reads like a sentence, also after a trip through JSON', () => {
     [{ op: 'and', items: [rule('score', 'equals', 5), { op: 'or', items: [rule('amount', 'less', 5), rule('urgent', 'equals', true)] }] }, {},
       'Сумма 1 200 000 ₽ не меньше 5 ₽; Срочно: нет, а не да'],
     [{ op: 'or', items: [rule('amount', 'less', 5), rule('source', 'equals', 2)] }, {}, 'Источник: Звонок'],
+    [rule('System:Now', 'timeBetween', '20:00', '08:00'), {}, 'Сейчас: время 00:30, между 20:00 и 08:00'],
+    [rule('createdAt > date', 'equals', '2026-11-25'), {}, 'Дата создания: 24.11.2026, а не 25.11.2026'],
+    [rule('A12:chatId', 'equals', ref('UF_CHAT')), {}, 'ID чата: Сделка: Крыша'],
   ];
   for (const [given, values, sentence] of table) {
     const { trace } = evaluate('op' in given ? given : only(given), values);
@@ -210,6 +213,8 @@ test('a trace reads like a sentence, also after a trip through JSON', () => {
     assert.equal(plain(explain(trace, reader, names, lookup)), sentence);
   }
   const { trace } = evaluate(only(rule('amount', 'greater', 1_000_000)), { amount: 900_000 });
+  // The field was deleted after the run: what the run saw is told all the same.
+  assert.match(plain(explain(trace, reader, names, () => undefined)), /^Document:amount .*900.* не больше /);
   assert.equal(plain(explain(trace, { ...reader, language: 'en' }, names, lookup)), 'Сумма RUB 900,000 is not more than RUB 1,000,000');
 });
 

@@ -23,10 +23,10 @@
 import { text } from '../../shared/messages.ts';
 import type { Condition, ConditionGroup, ConditionOperator, ConditionRule, ConditionValue } from '../../shared/api/robots.ts';
 import {
-  checkReference, parseReference, readReference, referenceField, type Known, type Problem, type Reference,
+  checkReference, kindAfter, parseReference, readReference, referenceField, type Known, type Problem, type Reference,
 } from './placeholders.ts';
 import {
-  booleanOf, currencyOf, dayOf, idOf, instantOf, isDay, isEmptyValue, numberOf, print, wallClock,
+  booleanOf, currencyOf, dayOf, fieldOfKind, idOf, instantOf, isDay, isEmptyValue, numberOf, print, wallClock,
   type FieldInfo, type Names, type Reader, type ValueKind, type ValueSource,
 } from './values.ts';
 
@@ -483,21 +483,43 @@ function collectFacts(trace: CompactTrace, reader: Reader, names: Names, lookup:
   }
 }
 
+/** The field with the kind its reference casts it to; the present moment is no field, but has a name. */
+function fieldToExplain(reference: Reference, field: FieldInfo | undefined, language: Reader['language']): FieldInfo | undefined {
+  if (reference.source === 'system') {
+    return { ...fieldOfKind(reference.code === 'Date' ? 'date' : 'datetime'), name: text(language, `robots.references.system.${reference.code}`) };
+  }
+  const kind = field && kindAfter(reference.cast, field.kind);
+  return field && kind && kind !== field.kind ? { ...field, kind } : field;
+}
+
+/** The kind of a value whose field is gone. */
+function kindSeen(value: TraceValue): ValueKind {
+  if (typeof value === 'object' && value !== null && 'amount' in value) return 'money';
+  return typeof value === 'number' ? 'number' : typeof value === 'boolean' ? 'boolean' : 'string';
+}
+
+/** What to call something that has no name any more: «Document:UF_GONE». */
+function nameless(written: string): string {
+  return written.replace(/^\{=|\}$/g, '');
+}
+
 function explainRule(trace: RuleTrace, reader: Reader, names: Names, lookup: (reference: Reference) => FieldInfo | undefined): string {
   const [left, operator, expected, actual, holds, reason] = trace;
   const { language } = reader;
   const fieldOf = (written: string): FieldInfo | undefined => {
     const reference = parseReference(written);
-    return reference && lookup(reference);
+    return reference && fieldToExplain(reference, lookup(reference), language);
   };
-  const field = fieldOf(left);
-  const name = field?.name ?? left.replace(/^\{=|\}$/g, '');
-  if (!field || reason === 'left_gone') return text(language, 'robots.conditions.left_gone', { field: name });
+  const found = fieldOf(left);
+  const name = found?.name ?? nameless(left);
+  if (reason === 'left_gone') return text(language, 'robots.conditions.left_gone', { field: name });
+  // Gone since then: what the run saw is true all the same.
+  const field = found ?? { ...fieldOfKind(kindSeen(actual)), name };
   if (reason === 'rule_broken') return text(language, 'robots.conditions.rule_broken', { field: name });
   if (reason === 'left_empty') return text(language, 'robots.conditions.left_empty', { field: name });
   if (reason === 'expected_empty') {
     if (typeof expected !== 'string') return text(language, 'robots.conditions.expected_missing', { field: name });
-    const other = fieldOf(expected)?.name ?? expected.replace(/^\{=|\}$/g, '');
+    const other = fieldOf(expected)?.name ?? nameless(expected);
     return text(language, 'robots.conditions.expected_empty', { field: name, other });
   }
   const kind = classes[field.kind];
