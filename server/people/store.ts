@@ -131,19 +131,16 @@ export async function insertEmployees(q: Queryable, employees: readonly NewEmplo
 
 export type EmployeeChanges = { -readonly [Name in Exclude<keyof Employee, 'id'>]?: Employee[Name] } & { passwordHash?: string };
 
-const columnOf = {
-  email: sql`email`, firstName: sql`first_name`, lastName: sql`last_name`, secondName: sql`second_name`, position: sql`position`,
-  mobilePhone: sql`mobile_phone`, workPhone: sql`work_phone`, language: sql`language`, timeZone: sql`time_zone`,
-  photoFileId: sql`photo_file_id`, isAdmin: sql`is_admin`, dismissedAt: sql`dismissed_at`, passwordHash: sql`password_hash`,
-} satisfies Record<keyof EmployeeChanges, Sql>;
+const changeableColumns: readonly (readonly [keyof EmployeeChanges, Sql])[] = [
+  ['email', sql`email`], ['firstName', sql`first_name`], ['lastName', sql`last_name`], ['secondName', sql`second_name`],
+  ['position', sql`position`], ['mobilePhone', sql`mobile_phone`], ['workPhone', sql`work_phone`], ['language', sql`language`],
+  ['timeZone', sql`time_zone`], ['photoFileId', sql`photo_file_id`], ['isAdmin', sql`is_admin`], ['dismissedAt', sql`dismissed_at`],
+  ['passwordHash', sql`password_hash`],
+];
 
+/** undefined: stays as it is; null: is emptied. */
 export async function updateEmployee(q: Queryable, id: number, changes: EmployeeChanges): Promise<void> {
-  const set: Sql[] = [];
-  for (const [name, column] of Object.entries(columnOf)) {
-    // Object.entries forgets the key type that `columnOf` was declared with.
-    const value = changes[name as keyof EmployeeChanges];
-    if (value !== undefined) set.push(sql`${column} = ${value}`);
-  }
+  const set = changeableColumns.flatMap(([name, column]) => (changes[name] === undefined ? [] : [sql`${column} = ${changes[name]}`]));
   if (set.length > 0) await q.run(sql`update employees set ${join(set)} where id = ${id}`);
 }
 
