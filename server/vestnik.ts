@@ -6,6 +6,7 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createCrm } from './crm/crm.ts';
+import { crmRoutes } from './crm/routes.ts';
 import { type Db, openDb } from './db/db.ts';
 import { migrate } from './db/migrate.ts';
 import { createDrive } from './drive/drive.ts';
@@ -74,6 +75,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
       liveRoutes({ live, actorFromToken }),
       peopleRoutes({ people, db, usePhoto }),
       driveRoutes({ drive }),
+      crmRoutes({ crm, db }),
       notificationsRoutes({ notifications }),
       feedRoutes({ feed }),
       chatRoutes({ chat }),
