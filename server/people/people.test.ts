@@ -383,13 +383,14 @@ test('an unknown e-mail takes as long as a wrong password', async () => {
   const person = await someone({ password });
   const email = await emailOf(person);
   const timeOf = async (address: string): Promise<number> => {
-    const took: number[] = [];
+    // The shortest of some: the work itself, and not what else the machine was doing.
+    let shortest = Infinity;
     for (let i = 0; i < 7; i++) {
       const began = performance.now();
       await assert.rejects(signIn(address, 'не тот пароль', `10.1.0.${i}`));
-      took.push(performance.now() - began);
+      shortest = Math.min(shortest, performance.now() - began);
     }
-    return took.sort((a, b) => a - b)[3]!;
+    return shortest;
   };
   const [known, unknown] = [await timeOf(email), await timeOf('unknown@example.com')];
   // Without the decoy an unknown e-mail answers more than ten times sooner.
