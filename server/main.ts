@@ -85,7 +85,7 @@ async function firstStart(running: Vestnik, withDemo: boolean): Promise<void> {
     const email = 'admin@vestnik.local';
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
     const place = language === 'ru' ? { currency: 'RUB', country: 'RU', timeZone: 'Europe/Moscow' } : { currency: 'USD', country: 'US', timeZone: 'America/New_York' };
-    await running.people.firstStart({
+    await running.firstStart({
       // A server that runs on UTC does not tell where the company works.
       company: { name: text(language, 'start.company'), language, ...place, ...(/UTC|GMT/.test(timeZone) ? {} : { timeZone }) },
       admin: { email, firstName: text(language, 'start.admin'), language, password },

@@ -28,6 +28,32 @@ test('signing in gives a session that ends when the person signs out', async () 
   assert.equal((await withCookie('/api/me')).status, 401);
 });
 
+test('a move is heard at once by whoever looks at the board', async () => {
+  const sales = await given.pipeline({ stages: ['Новая', 'В работе'] });
+  const roof = await given.item({ pipelineId: sales.id, title: 'Крыша', amount: 5000 });
+  const anna = await given.employee();
+  const socket = await vestnik.listen(anna, `pipeline:${sales.id}`);
+  const after = await vestnik.moved(roof, sales.stage('В работе'));
+  assert.equal(after.stageId, sales.stage('В работе').id);
+  assert.equal((await socket.next({ topic: `pipeline:${sales.id}` })).what, 'items');
+  await assert.rejects(vestnik.listen(anna, 'pipeline:999999'), /May not listen/);
+});
+
+test('an upload is larger than a request of JSON may be', async () => {
+  const file = await given.file({ name: 'смета.bin', content: new Uint8Array(3_000_000).fill(7) });
+  const answer = await api(admin).fetch(`/api/drive/files/${file.id}/content`);
+  assert.equal((await answer.arrayBuffer()).byteLength, 3_000_000);
+});
+
+test('a photo is set by who can read the file, and seen by everybody', async () => {
+  const [anna, boris] = [await given.employee(), await given.employee()];
+  const photo = await given.file({ name: 'я.png', by: anna });
+  await assert.rejects(api(boris).get(`/api/drive/files/${photo.id}`), { status: 404 });
+  await assert.rejects(api(boris).patch('/api/me', { photoFileId: photo.id }), { status: 404 });
+  await api(anna).patch('/api/me', { photoFileId: photo.id });
+  assert.equal((await api(boris).get(`/api/drive/files/${photo.id}`)).name, 'я.png');
+});
+
 test('the clock of the product is the clock of the test', async () => {
   const before = clock.now().getTime();
   clock.advance('10 minutes');
@@ -47,8 +73,14 @@ test('every route says what it is for', () => {
   assert.deepEqual(lacking, []);
 });
 
-test('health counts the work that is due', async () => {
+test('health tells since when the oldest due work waits', async () => {
+  await vestnik.drain();
+  const since = clock.now().toISOString();
+  await given.item();
+  clock.advance('5 minutes');
   const health = await api(admin).get('/health');
   assert.equal(health.status, 'ok');
-  assert.equal(health.details.oldestDueAt, null);
+  assert.equal(health.details.oldestDueAt, since);
+  await vestnik.drain();
+  assert.equal((await api(admin).get('/health')).details.oldestDueAt, null);
 });

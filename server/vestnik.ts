@@ -82,7 +82,21 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
     ],
   });
 
-  return { app, now, db, jobs, live, people, drive, crm, notifications, feed, chat };
+  /** What every company has; made where it is missing, so a crash in between is made good at the next start. */
+  async function completeCompany(): Promise<void> {
+    const { language } = (await people.directory(db)).company;
+    const made = await db.transaction((tx) => crm.seedSystemTypes(tx, language));
+    if (made.length > 0) await crm.seedAccess(language);
+  }
+
+  /** Company, administrator, lead, deal, invoice and the usual roles, in an empty database. */
+  async function firstStart(input: Parameters<typeof people.firstStart>[0]): Promise<{ adminId: number }> {
+    const made = await people.firstStart(input);
+    await completeCompany();
+    return made;
+  }
+
+  return { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, notifications, feed, chat };
 }
 
 export type Modules = Awaited<ReturnType<typeof buildVestnik>>;
@@ -97,6 +111,8 @@ export async function startVestnik(options: VestnikOptions) {
     const modules = await buildVestnik({ ...options, publicUrl }, db);
     const { app, jobs, live } = modules;
     try {
+      if (await modules.people.isStarted(db)) await modules.completeCompany();
+      if (services.worker) modules.crm.syncFieldIndexes().catch((error: unknown) => app.log.error({ err: error }, 'an index of a field could not be built'));
       // In this order: when the first request is answered, what it publishes and wakes is heard.
       if (services.web) await live.start();
       if (services.worker) await jobs.start();

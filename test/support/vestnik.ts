@@ -5,12 +5,15 @@
  * A scenario causes something over HTTP, lets the worker drain, and reads what people got:
  *
  *   const vestnik = await startTestVestnik();
- *   const { given, api, admin, clock, drain } = vestnik;
+ *   const { given, moved, api, admin, clock, drain } = vestnik;
  *
  *   test('a dismissed employee gets nothing', async () => {
  *     const anna = await given.employee({ firstName: 'Анна' });
- *     await api(admin).post(`/api/employees/${anna.id}/dismiss`);
- *     …
+ *     const sales = await given.pipeline({ stages: ['Новая', 'В работе'] });
+ *     await given.robot(sales.stage('В работе'), 'notify', { … }, { timing: { kind: 'after', minutes: 10 } });
+ *     const roof = await given.item({ pipelineId: sales.id, title: 'Крыша' });
+ *     await api(admin).post(`/api/employees/${anna.id}/dismissal`);
+ *     await moved(roof, sales.stage('В работе'));
  *     clock.advance('10 minutes');
  *     await drain();
  *     assert.deepEqual((await api(anna).get('/api/notifications')).items, []);
@@ -26,7 +29,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
+import { WebSocket } from 'ws';
+import type { z } from 'zod';
+import type { field, item, newField, newItem, pipeline, stage } from '../../shared/api/crm.ts';
+import type { driveFile } from '../../shared/api/drive.ts';
+import type { LiveEvent, liveHint } from '../../shared/api/live.ts';
 import type { CreateEmployee, EmployeeResponse } from '../../shared/api/people.ts';
+import type { robotRecord } from '../../shared/api/robot-sets.ts';
 import type { Db } from '../../server/db/db.ts';
 import type { Actor } from '../../server/people/people.ts';
 import { startVestnik, type Vestnik, type VestnikOptions } from '../../server/vestnik.ts';
@@ -125,6 +134,58 @@ export interface Somebody {
   id: number;
 }
 
+export type Stage = z.output<typeof stage>;
+export type Item = Omit<z.output<typeof item>, 'createdAt' | 'updatedAt' | 'movedAt'> & { createdAt: string; updatedAt: string; movedAt: string };
+export interface GivenPipeline extends z.output<typeof pipeline> {
+  /** By its name. */
+  stage(name: string): Stage;
+}
+
+export type Hint = z.output<typeof liveHint>;
+
+/** What a browser hears on its WebSocket. */
+export interface LiveSocket {
+  readonly hints: readonly Hint[];
+  /** The first hint that fits, of those heard already or the next to come; each is given out once. */
+  next(fits: Partial<Hint>): Promise<Hint>;
+  close(): void;
+}
+
+async function openLiveSocket(url: string, token: string, topics: readonly string[]): Promise<LiveSocket> {
+  const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/api/live`, { headers: { authorization: `Bearer ${token}` } });
+  const hints: Hint[] = [];
+  const unread: Hint[] = [];
+  const readers: (() => void)[] = [];
+  const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
+  socket.on('error', reject);
+  socket.on('message', (data) => {
+    const event: LiveEvent = JSON.parse(String(data));
+    if (event.type === 'ready') {
+      if (topics.length === 0) resolve();
+      else socket.send(JSON.stringify({ subscribe: topics }));
+    } else if (event.type === 'subscribed') {
+      if (event.refused.length > 0) reject(new Error(`May not listen to ${event.refused.join(', ')}.`));
+      resolve();
+    } else if (event.type === 'hints') {
+      hints.push(...event.hints);
+      unread.push(...event.hints);
+      for (const read of readers.splice(0)) read();
+    }
+  });
+  await ready;
+  return {
+    hints,
+    async next(fits) {
+      for (;;) {
+        const index = unread.findIndex((hint) => Object.entries(fits).every(([key, value]) => Object.entries(hint).some(([k, v]) => k === key && v === value)));
+        if (index >= 0) return unread.splice(index, 1)[0]!;
+        await new Promise<void>((read) => readers.push(read));
+      }
+    },
+    close: () => socket.terminate(),
+  };
+}
+
 export interface TestVestnik {
   url: string;
   db: Db;
@@ -143,7 +204,21 @@ export interface TestVestnik {
   given: {
     employee(fields?: Partial<CreateEmployee>): Promise<EmployeeResponse>;
     department(fields?: { name?: string; parentId?: number | null; headIds?: number[]; employeeIds?: number[] }): Promise<{ id: number; name: string }>;
+    /** Of deals unless another type is named by its code. `stages`: the working ones, in order, instead of the usual ones. */
+    pipeline(fields?: { name?: string; itemType?: string; stages?: readonly string[] }): Promise<GivenPipeline>;
+    /** An own field of deals unless another type is named. */
+    field(fields: { itemType?: string } & Partial<z.input<typeof newField>> & Pick<z.input<typeof newField>, 'name' | 'type'>): Promise<z.output<typeof field>>;
+    /** A deal unless another type is named; made by the administrator unless by somebody else. */
+    item(fields?: { itemType?: string; by?: Somebody } & Partial<z.input<typeof newItem>>): Promise<Item>;
+    /** Bytes on the drive, to hang on something. */
+    file(fields?: { name?: string; content?: string | Uint8Array; by?: Somebody }): Promise<z.output<typeof driveFile>>;
+    /** A robot on a stage, published at once; below those that are there. */
+    robot(on: { id: number; pipelineId: number }, type: string, settings: Record<string, unknown>, more?: Partial<z.input<typeof robotRecord>>): Promise<{ id: number }>;
   };
+  /** Moves the item to the stage, as the administrator unless by somebody else. */
+  moved(what: { id: number }, to: { id: number }, by?: Somebody): Promise<Item>;
+  /** A browser of the employee, listening. */
+  listen(as: Somebody, ...topics: string[]): Promise<LiveSocket>;
   /** Works off everything that is due at the clock's time. */
   drain(): Promise<void>;
   stop(): Promise<void>;
@@ -166,6 +241,7 @@ export async function startTestVestnik(options: TestVestnikOptions = {}): Promis
   const { db, url: databaseUrl } = await testDatabase();
   const dataDir = await mkdtemp(join(tmpdir(), 'vestnik-data-'));
   const clock = createClock(options.startsAt);
+  const sockets: LiveSocket[] = [];
   const { startsAt: _, language = 'ru', now = clock.now, ...rest } = options;
   const vestnik = await startVestnik({
     services: { web: true, worker: false },
@@ -183,12 +259,13 @@ export async function startTestVestnik(options: TestVestnikOptions = {}): Promis
   });
   stop = async () => {
     stop = async () => {};
+    for (const socket of sockets) socket.close();
     await vestnik.stop();
     await rm(dataDir, { recursive: true, force: true });
   };
 
   const adminPassword = 'Синий кит читает вслух';
-  const { adminId } = await vestnik.people.firstStart({
+  const { adminId } = await vestnik.firstStart({
     company: { name: language === 'ru' ? 'Ромашка' : 'Daisy', language },
     admin: { email: 'admin@example.com', firstName: language === 'ru' ? 'Ада' : 'Ada', lastName: language === 'ru' ? 'Админова' : 'Admin', language, password: adminPassword },
   });
@@ -206,6 +283,27 @@ export async function startTestVestnik(options: TestVestnikOptions = {}): Promis
   const api = (as?: Somebody): Api => createApi(vestnik.url, as && (() => token(as)));
 
   let count = 0;
+
+  async function itemTypeId(code: string): Promise<number> {
+    const { itemTypes } = await api(admin).get('/api/crm-config');
+    const found = itemTypes.find((type: { code: string }) => type.code === code);
+    if (!found) throw new Error(`There is no item type "${code}".`);
+    return found.id;
+  }
+
+  async function readPipeline(id: number): Promise<GivenPipeline> {
+    const { pipelines } = await api(admin).get('/api/crm-config');
+    const found: z.output<typeof pipeline> = pipelines.find((one: { id: number }) => one.id === id);
+    return {
+      ...found,
+      stage(name) {
+        const wanted = found.stages.find((one) => one.name === name);
+        if (!wanted) throw new Error(`There is no stage "${name}" among ${found.stages.map((one) => one.name).join(', ')}.`);
+        return wanted;
+      },
+    };
+  }
+
   return {
     url: vestnik.url,
     db,
@@ -237,6 +335,52 @@ export async function startTestVestnik(options: TestVestnikOptions = {}): Promis
         if (employeeIds.length > 0) await api(admin).post(`/api/departments/${made.id}/members`, { employeeIds, role: 'employee' });
         return made;
       },
+      async pipeline({ name = `Воронка ${++count}`, itemType = 'deal', stages } = {}) {
+        const made: z.output<typeof pipeline> = await api(admin).post('/api/pipelines', { itemTypeId: await itemTypeId(itemType), name });
+        if (stages) {
+          const usual = made.stages.filter((one) => one.semantics === 'process');
+          // The first stage is renamed and not replaced: a pipeline is never without one.
+          for (const [position, stageName] of stages.entries()) {
+            const known = usual[position];
+            if (known) await api(admin).patch(`/api/stages/${known.id}`, { name: stageName });
+            else await api(admin).post(`/api/pipelines/${made.id}/stages`, { name: stageName });
+          }
+          for (const left of usual.slice(stages.length)) await api(admin).del(`/api/stages/${left.id}`);
+        }
+        return readPipeline(made.id);
+      },
+      async field({ itemType = 'deal', ...fields }) {
+        return api(admin).post('/api/fields', { itemTypeId: await itemTypeId(itemType), ...fields });
+      },
+      async item({ itemType = 'deal', by = admin, ...fields } = {}) {
+        return api(by).post('/api/items', { itemTypeId: fields.itemTypeId ?? (await itemTypeId(itemType)), title: `Сделка ${++count}`, ...fields });
+      },
+      async file({ name = `файл ${++count}.txt`, content = 'содержимое', by = admin } = {}) {
+        const answer = await api(by).fetch(`/api/drive/attachments?${new URLSearchParams({ name })}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/octet-stream' },
+          body: typeof content === 'string' ? content : new Uint8Array(content),
+        });
+        const body = JSON.parse(await answer.text());
+        if (!answer.ok) throw new ApiError(answer.status, body);
+        return body;
+      },
+      async robot(on, type, settings, more = {}) {
+        const { ids } = await api(admin).post('/api/robot-ids', { count: 1 });
+        const path = `/api/pipelines/${on.pipelineId}/robots`;
+        const before = await api(admin).get(path);
+        const robot = { id: ids[0], stageId: on.id, type, title: type, settings, ...more };
+        const saved = await api(admin).put(path, { revision: before.revision, robots: [...before.robots, robot] });
+        if (saved.problems.length > 0) throw new Error(`The robots have problems: ${JSON.stringify(saved.problems)}`);
+        await api(admin).post(`${path}/publish`, { revision: saved.revision });
+        return { id: robot.id };
+      },
+    },
+    moved: (what, to, by = admin) => api(by).patch(`/api/items/${what.id}`, { stageId: to.id }),
+    async listen(as, ...topics) {
+      const socket = await openLiveSocket(vestnik.url, await token(as), topics);
+      sockets.push(socket);
+      return socket;
     },
     drain: () => vestnik.drain(),
     stop: () => stop(),
