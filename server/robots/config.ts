@@ -12,8 +12,8 @@ import type { RobotTypeDescription } from './catalog.ts';
 import { checkCondition } from './conditions.ts';
 import type { Channels } from './context.ts';
 import type { SettingProblem, SettingsEnv } from './field.ts';
-import { fieldCatalog } from './fields.ts';
-import type { Known, KnownRobot, Reference } from './placeholders.ts';
+import { catalogField, fieldCatalog } from './fields.ts';
+import type { Known, KnownRobot } from './placeholders.ts';
 import type { RobotType } from './robot.ts';
 import { checkTiming } from './timing.ts';
 import type { FieldInfo } from './values.ts';
@@ -48,10 +48,7 @@ export function knownFor(robots: readonly RobotRecord[], place: number, env: Con
   const self = robots[place];
   const selfStage = self ? stagePosition(pipeline, self.stageId) : pipeline.stages.length;
   return {
-    field: (reference: Reference): FieldInfo | undefined =>
-      reference.source === 'document' ? catalog.document(reference.code)
-        : reference.source === 'owner' ? catalog.owner(reference.code)
-          : reference.source === 'contact' || reference.source === 'company' ? catalog.client(reference.source, reference.code) : undefined,
+    field: (reference) => catalogField(catalog, reference),
     robot(robotId): KnownRobot | undefined {
       const index = robots.findIndex((robot) => robot.id === robotId);
       const other = robots[index];

@@ -4,6 +4,7 @@
  */
 import { text, type Language } from '../../shared/messages.ts';
 import type { CrmModel, Field } from '../crm/crm.ts';
+import type { Reference } from './placeholders.ts';
 import type { FieldInfo, ValueKind } from './values.ts';
 
 type Shape = readonly [code: string, kind: ValueKind, isMultiple?: boolean];
@@ -74,4 +75,19 @@ export function fieldCatalog(model: CrmModel, itemTypeId: number, language: Lang
     made.set(key, catalog);
   }
   return catalog;
+}
+
+/** The field behind a reference to the item, its client or its owner; undefined: there is none such. */
+export function catalogField(catalog: FieldCatalog, reference: Reference): FieldInfo | undefined {
+  switch (reference.source) {
+    case 'document':
+      return catalog.document(reference.code);
+    case 'owner':
+      return catalog.owner(reference.code);
+    case 'contact':
+    case 'company':
+      return catalog.client(reference.source, reference.code);
+    default:
+      return undefined;
+  }
 }

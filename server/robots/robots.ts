@@ -23,7 +23,8 @@ import { type CompactTrace, explain } from './conditions.ts';
 import { type ConfigEnv, copiesOf, findForeignSpeaker, findProblems, namedThings, pickerTree, type SavedRobot } from './config.ts';
 import { type Channels, readerOf } from './context.ts';
 import { createEngine, type EngineDeps } from './engine.ts';
-import { fieldCatalog } from './fields.ts';
+import { catalogField, fieldCatalog } from './fields.ts';
+import { parseReference, type Reference } from './placeholders.ts';
 import { namesOf } from './source.ts';
 import * as store from './store.ts';
 import type { EffectWriters, UnitOfWork } from './unit-of-work.ts';
@@ -165,16 +166,18 @@ export function createRobots(deps: RobotsDeps) {
       const itemTypeId = model.pipeline(row.pipelineId)?.itemTypeId ?? 0;
       const catalog = fieldCatalog(model, itemTypeId, actor.language);
       const trace = row.trace ?? {};
-      const condition = trace.condition === undefined ? '' : explain(asTrace(trace.condition), reader, names, (reference) =>
-        reference.source === 'document' ? catalog.document(reference.code)
-          : reference.source === 'owner' ? catalog.owner(reference.code)
-            : reference.source === 'contact' || reference.source === 'company' ? catalog.client(reference.source, reference.code) : undefined);
+      const lookup = (reference: Reference) => catalogField(catalog, reference);
+      const condition = trace.condition === undefined ? '' : explain(asTrace(trace.condition), reader, names, lookup);
+      const fieldName = (written: string) => {
+        const reference = parseReference(written);
+        return (reference && lookup(reference)?.name) ?? written;
+      };
       return {
         id: Math.max(row.id, 1), arrivalId: row.arrivalId, itemId: row.itemId, robotId: row.robotId,
         robotTitle: row.robotTitle || (row.robotType ? describeType(row.robotType, actor.language)?.title : undefined) || `${row.robotId}`,
         robotType: row.robotType ?? '', stageId: row.stageId, stageName: model.stage(row.stageId)?.name ?? '',
         versionNumber: row.versionNumber, state: row.state, reason: row.reason,
-        explanation: sayReason(row, condition, actor.language, directory),
+        explanation: sayReason(row, condition, actor.language, directory, fieldName),
         notes: (trace.notes ?? []).map(([code, params]) => say(actor.language, `robots.notes.${code}`, sayable(params, directory))),
         results: row.results, dueAt: row.dueAt?.toISOString() ?? null, createdAt: row.createdAt.toISOString(),
         finishedAt: row.finishedAt?.toISOString() ?? null,
@@ -183,8 +186,9 @@ export function createRobots(deps: RobotsDeps) {
   }
 
   /** What a robot's own type says of its failures comes before the common reasons. */
-  function sayReason(row: store.JournalRow, condition: string, language: Language, directory: Directory): string {
+  function sayReason(row: store.JournalRow, condition: string, language: Language, directory: Directory, fieldName: (written: string) => string): string {
     const params = sayable(row.trace?.params ?? {}, directory);
+    if (typeof params.reference === 'string') params.field = fieldName(params.reference);
     if (row.reason === null) {
       if (row.state === 'waiting') return text(language, 'robots.reasons.waits_for_moment');
       return condition === '' ? text(language, 'robots.reasons.done') : text(language, 'robots.reasons.done_because', { condition });

@@ -8,7 +8,7 @@ import type { Queryable } from '../db/db.ts';
 import type { Directory } from '../people/people.ts';
 import { type CompiledCondition, compileCondition } from './conditions.ts';
 import type { SettingsEnv } from './field.ts';
-import { fieldCatalog } from './fields.ts';
+import { catalogField, fieldCatalog } from './fields.ts';
 import { compileTemplate, type Reference, referenceField } from './placeholders.ts';
 import type { CompiledSettings, RobotType } from './robot.ts';
 import { versionHeads, type VersionHead, versionRobots } from './store.ts';
@@ -71,8 +71,7 @@ export function compileVersion(id: number, records: readonly RobotRecord[], env:
   const kinds = new Map(records.map((record) => [record.id, env.robotType(record.type)?.results]));
   const lookup = (reference: Reference) =>
     referenceField(reference, {
-      field: (r) => (r.source === 'document' ? catalog.document(r.code) : r.source === 'owner' ? catalog.owner(r.code)
-        : r.source === 'contact' || r.source === 'company' ? catalog.client(r.source, r.code) : undefined),
+      field: (r) => catalogField(catalog, r),
       robot: (robotId) => {
         const results = kinds.get(robotId);
         return results && {
