@@ -146,7 +146,7 @@ function isDeadlock(error: unknown): boolean {
 /** Opens a pool. `max` connections; the first query connects. */
 export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
   // A connect that hangs is an error the caller can act on, not a request that never ends.
-  const config: pg.PoolConfig = { connectionString: url, max, types, pipeline: true, connectionTimeoutMillis: 10_000 } as pg.PoolConfig;
+  const config: pg.PoolConfig = { connectionString: url, max, types, pipeline: true, connectionTimeoutMillis: 10_000 };
   const pool = new pg.Pool(config);
   // An idle connection that the server closed: the pool drops it, the next query opens another.
   pool.on('error', () => {});
@@ -179,7 +179,9 @@ export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
       });
       isOver = true;
       const ended = client.query(options.dryRun ? 'rollback' : 'commit');
-      await Promise.all([begun, ...lastWrites, ended]);
+      const [answer] = await Promise.all([ended, begun, ...lastWrites]);
+      // PostgreSQL answers COMMIT of a failed transaction with a quiet ROLLBACK.
+      if (!options.dryRun && answer.command !== 'COMMIT') throw new Error('The transaction had failed before its commit; nothing was written.');
       if (options.dryRun) hooks.length = 0;
       client.release();
       for (const hook of hooks) hook();
