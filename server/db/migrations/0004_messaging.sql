@@ -160,11 +160,18 @@ create table deliveries (
   message_id text,
   provider_message_id text,
   attempts smallint not null default 0,
+  -- Failures to be tried again since it was last queued; waits grow with it. Being told to wait does not count.
+  retries smallint not null default 0,
   due_at timestamptz,
   -- While sending: until when the worker holds it, and the token without which it may not write.
   lease_until timestamptz,
   fence bigint not null default 0,
+  -- { code, params, detail }: why it failed, waits, or is not known to have arrived.
   error jsonb,
+  -- What an administrator made of an unknown or failed one.
+  decision text constraint deliveries_decision_known check (decision in ('send_again', 'mark_sent')),
+  decided_by bigint references employees (id),
+  decided_at timestamptz,
   item_id bigint,
   run_id bigint,
   created_at timestamptz not null,
@@ -174,6 +181,9 @@ create unique index deliveries_once_per_run on deliveries (run_id, channel, addr
 create index deliveries_due_idx on deliveries (channel, due_at) where state = 'queued';
 create index deliveries_lease_idx on deliveries (lease_until) where state = 'sending';
 create index deliveries_employee_idx on deliveries (employee_id, id);
+create index deliveries_item_idx on deliveries (item_id, id) where item_id is not null;
+-- The journal's question: what did not get through.
+create index deliveries_trouble_idx on deliveries (state, id) where state in ('failed', 'unknown');
 
 create table delivery_attempts (
   delivery_id bigint not null references deliveries (id) on delete cascade,
