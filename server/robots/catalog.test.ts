@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import { createTexts, hasText, languages, type Language } from '../../shared/messages.ts';
+import { createTexts, hasText, type Language, languages, text, textParamNames } from '../../shared/messages.ts';
 import { env, ids, problemsOf, runRobot } from '../../test/support/robots.ts';
-import { describeCatalog, problemText, reasonText, resultTitle, robotType, robotTypes, robotTypeTitle } from './catalog.ts';
-import type { Widget } from './field.ts';
+import { describeCatalog, failureText, robotType, robotTypes } from './catalog.ts';
+import type { SettingProblem, Widget } from './field.ts';
 import type { RobotType } from './robot.ts';
 import { valueKinds } from './values.ts';
 
@@ -34,6 +34,16 @@ function derivedKeys(type: RobotType): string[] {
   const examples = type.examples.flatMap(({ name, settings }) => [`examples.${name}`, ...textKeysIn(settings)]);
   const settings = type.form.flatMap(({ name, options = [] }) => [`settings.${name}.label`, ...options.map((option) => `settings.${name}.options.${option}`)]);
   return [...new Set(['title', 'description', 'summary', ...settings, ...Object.keys(type.results).map((name) => `results.${name}`), ...examples])].sort();
+}
+
+/** A problem has a sentence in both languages; the engine adds the label of the setting. */
+function assertSaid({ code, params }: SettingProblem): void {
+  const key = `robots.problems.${code}`;
+  assert.ok(hasText(key), `${code} has no text.`);
+  for (const language of languages) {
+    const said = text(language, key, { setting: 'Текст', ...params as Record<string, string> });
+    assert.doesNotMatch(said, /\{\w+\}/, `${code}: ${said}`);
+  }
 }
 
 function readySettings(type: RobotType, settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -123,7 +133,7 @@ for (const type of robotTypes) {
         assert.ok(problems.length > 0);
         for (const problem of problems) {
           assert.ok(type.form.some(({ name }) => problem.path === name || problem.path.startsWith(`${name}.`)), problem.path);
-          for (const language of languages) assert.notEqual(problemText(language, problem.code, problem.params), problem.code);
+          assertSaid(problem);
         }
       }
     });
@@ -141,7 +151,7 @@ for (const type of robotTypes) {
           const settings = readySettings(type, { [name]: value });
           for (const problem of type.check(settings, env)) {
             assert.equal(typeof problem.path, 'string');
-            for (const language of languages) assert.notEqual(problemText(language, problem.code, problem.params), problem.code, problem.code);
+            assertSaid(problem);
           }
         }
       }
@@ -164,9 +174,10 @@ for (const type of robotTypes) {
       }
       for (const [code, params] of failures) {
         for (const language of languages) {
-          const said = reasonText(language, type.id, code, params);
-          assert.notEqual(said, code, `${code} has no text.`);
-          assert.doesNotMatch(said, /\{\w+\}/, `${code}: ${said}`);
+          if (failureText(language, type.id, code) !== undefined) continue;
+          const key = `robots.reasons.${code}`;
+          assert.ok(hasText(key), `${code} has no text.`);
+          assert.deepEqual(textParamNames(language, key).filter((name) => !Object.hasOwn(params, name)), [], `${code}: parameters that are not thrown.`);
         }
       }
     });
@@ -191,17 +202,18 @@ test('the catalogue is described in the language asked for', () => {
   assert.deepEqual(new Set(describeCatalog('ru').slice(0, 9).map(({ groupTitle }) => groupTitle)), new Set(['Информирование сотрудников']));
 });
 
-test('the titles of types and results are known by id, also of what is gone', () => {
-  assert.equal(robotTypeTitle('ru', 'create-group-chat'), 'Создать групповой чат');
-  assert.equal(resultTitle('ru', 'create-group-chat', 'chatId'), 'ID чата');
-  assert.equal(resultTitle('en', 'create-group-chat', 'chatId'), 'Chat ID');
-  assert.equal(resultTitle('ru', 'create-group-chat', 'title'), 'title');
-  assert.equal(robotTypeTitle('ru', 'send-pigeon'), 'send-pigeon');
-  assert.equal(resultTitle('ru', 'send-pigeon', 'feather'), 'feather');
+test('every reason and problem that the sources name has words in both languages', () => {
+  const sources = readdirSync(new URL('./', import.meta.url)).filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+    .map((file) => readFileSync(new URL(file, import.meta.url), 'utf8')).join('\n');
+  const named = (pattern: RegExp) => [...new Set([...sources.matchAll(pattern)].map((match) => match[1] ?? ''))];
+  const reasons = [...named(/RobotFailure\('([\w.]+)'/g), ...named(/\bend\(run, '\w+', '([\w.]+)'/g), 'robot.settings_invalid', 'robot.type_unknown', 'robot.removed', 'robot.off'];
+  const problems = [...named(/\bproblem\('([\w.]+)'/g), ...named(/\bsay\(\{ code: '([\w.]+)'/g)];
+  assert.ok(reasons.length > 20 && problems.length > 10, 'The patterns no longer find the codes.');
+  const missing = [...reasons.map((code) => `robots.reasons.${code}`), ...problems.map((code) => `robots.problems.${code}`)].filter((key) => !hasText(key));
+  assert.deepEqual(missing, []);
 });
 
-test('a reason nobody has words for reads as its code', () => {
-  assert.equal(reasonText('ru', 'notify', 'from.the_future', { id: 1 }), 'from.the_future');
-  assert.equal(problemText('ru', 'from.the_future'), 'from.the_future');
-  assert.match(reasonText('ru', 'send-pigeon', 'recipients.none'), /получател/i);
+test('the words of a type for its own failures come from its folder', () => {
+  assert.equal(failureText('ru', 'notify', 'recipients.none'), undefined);
+  assert.equal(failureText('ru', 'no-such-type', 'recipients.none'), undefined);
 });

@@ -14,7 +14,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { ErrorParams } from '../../shared/errors.ts';
-import { createTexts, hasText, type Language, text, type Texts } from '../../shared/messages.ts';
+import { createTexts, type Language, text, type Texts } from '../../shared/messages.ts';
 import type { FormField } from './field.ts';
 import type { RobotType } from './robot.ts';
 import { addChatMembers } from './types/add-chat-members/robot.ts';
@@ -105,48 +105,10 @@ function folderOf(id: string): Folder {
   return folder;
 }
 
-/** The title of a type; of one that is not in the catalogue (any more) its id. */
-export function robotTypeTitle(language: Language, id: string): string {
-  return folders.get(id)?.texts.text(language, 'title') ?? id;
-}
-
-/** «ID чата»: how people know a result of a type. */
-export function resultTitle(language: Language, id: string, name: string): string {
-  const key = `results.${name}`;
-  const texts = folders.get(id)?.texts;
-  return texts?.has(key) ? texts.text(language, key) : name;
-}
-
-/**
- * Why a run ended as it did, in a sentence. The type's own failures come first; a refusal of another part
- * of the product is said in its words. A code nobody has words for, left by another Vestnik, reads as it is.
- */
-export function reasonText(language: Language, typeId: string, code: string, params: Readonly<Record<string, unknown>> = {}): string {
-  const said = sayable(language, params);
-  const own = folders.get(typeId)?.texts;
-  if (own?.has(`failures.${code}`)) return own.text(language, `failures.${code}`, said);
-  const key = [`robots.reasons.${code}`, `errors.${code}`].find(hasText);
-  if (key === undefined) return code;
-  // «Элемент не изменён. Поле «Сумма» …»: the refusal inside the reason is a code with the same parameters.
-  const refusal = typeof params.error === 'string' && hasText(`errors.${params.error}`) ? text(language, `errors.${params.error}`, said) : undefined;
-  return text(language, key, refusal === undefined ? said : { ...said, error: refusal });
-}
-
-/** What is wrong with a setting, in a sentence. */
-export function problemText(language: Language, code: string, params: Readonly<Record<string, unknown>> = {}): string {
-  const key = `robots.problems.${code}`;
-  return hasText(key) ? text(language, key, sayable(language, params)) : code;
-}
-
-/** Parameters as texts take them. System fields are named by a key: '@fields.amount'. */
-function sayable(language: Language, params: Readonly<Record<string, unknown>>): ErrorParams {
-  const said: ErrorParams = {};
-  for (const [name, value] of Object.entries(params)) {
-    if (typeof value === 'string') said[name] = value.startsWith('@') && hasText(value.slice(1)) ? text(language, value.slice(1)) : value;
-    else if (value === null || typeof value === 'number' || typeof value === 'boolean') said[name] = value;
-    else if (Array.isArray(value)) said[name] = value.map(String);
-  }
-  return said;
+/** What the type's own folder says of a failure of its run; undefined: the common `robots.reasons.<code>` do. */
+export function failureText(language: Language, typeId: string, code: string, params: ErrorParams = {}): string | undefined {
+  const texts = folders.get(typeId)?.texts;
+  return texts?.has(`failures.${code}`) ? texts.text(language, `failures.${code}`, params) : undefined;
 }
 
 const described = new Map<Language, readonly RobotTypeDescription[]>();

@@ -260,8 +260,12 @@ export const field = {
   choice: <const Option extends string>(options: readonly [Option, ...Option[]], preset: Option): Field<Option, Option> => ({
     widget: 'choice',
     form: { isRequired: true, options, default: preset },
-    // z.enum infers the same union of literals that `options` is made of.
-    saved: z.enum(options).default(preset as never) as unknown as z.ZodType<Option>,
+    saved: z.unknown().optional().transform((value, context): Option => {
+      const chosen = value === undefined ? preset : options.find((option) => option === value);
+      if (chosen !== undefined) return chosen;
+      context.addIssue({ code: 'invalid_value', values: [...options], input: value });
+      return z.NEVER;
+    }),
     check: () => [],
     compile: (saved) => () => saved,
   }),

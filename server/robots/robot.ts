@@ -146,6 +146,7 @@ export function defineRobot<F extends Record<string, Field>, R extends ResultKin
           const ready: Record<string, unknown> = {};
           for (const [name, resolve] of resolvers) ready[name] = resolve(scope);
           // The keys and the types of `ready` are those of robot.settings: each field made its own value just above.
+          // oxlint-disable-next-line typescript/consistent-type-assertions
           return robot.run(ready as Ready<F>, ctx);
         },
       };
