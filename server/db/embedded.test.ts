@@ -259,7 +259,8 @@ test('as root it starts in a directory that only root may enter', { skip: !isRoo
   // Opened to others, the data are handed to nobody; closed again, back.
   chmodSync(home, 0o755);
   const open = await start(dataDir);
-  assert.equal(open.runsAs, 'nobody');
+  // The clone has to be open too.
+  if (others.status === 0) assert.equal(open.runsAs, 'nobody');
   assert.deepEqual(await query(open.url, sql`select x from kept`), [{ x: 1 }]);
   await open.stop();
   chmodSync(home, 0o700);
