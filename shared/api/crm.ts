@@ -1,18 +1,7 @@
 /** CRM over HTTP: configuration, items, timeline, clients, invoices. */
 import { z } from 'zod';
 
-/** PostgreSQL has no NUL in text: it is dropped where the text comes in. */
-function withoutNul<T>(value: T): T;
-function withoutNul(value: unknown): unknown {
-  if (typeof value === 'string') return value.replaceAll('\u0000', '');
-  if (Array.isArray(value)) return value.map((part) => withoutNul(part));
-  if (value !== null && typeof value === 'object') {
-    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key.replaceAll('\u0000', ''), withoutNul(part)]));
-  }
-  return value;
-}
-
-const text = (max: number) => z.string().overwrite(withoutNul).max(max);
+const text = (max: number) => z.string().max(max);
 const name = text(255).trim().min(1);
 const id = z.int().positive();
 const idInPath = z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER);
@@ -21,7 +10,7 @@ const color = z.string().regex(/^#[0-9a-fA-F]{6}$/);
 const amount = z.number().gt(-1e15).lt(1e15);
 const currency = z.string().regex(/^[A-Z]{3}$/);
 /** Own fields by code. What a field takes depends on its type and is checked against the configuration. */
-const values = z.record(z.string().max(50), z.unknown()).overwrite(withoutNul).refine((record) => Object.keys(record).length <= 500);
+const values = z.record(z.string().max(50), z.unknown()).refine((record) => Object.keys(record).length <= 500);
 
 export const idParams = z.object({ id: idInPath });
 export const stageParams = z.object({ id: idInPath, stageId: idInPath });
@@ -183,7 +172,7 @@ export const itemFilter = z.strictObject({
   value: z.unknown().optional(),
 });
 export type ItemFilter = z.infer<typeof itemFilter>;
-export const itemFilters = z.array(itemFilter).max(50).overwrite(withoutNul);
+export const itemFilters = z.array(itemFilter).max(50);
 const filters = itemFilters;
 const sortDirection = z.enum(['asc', 'desc']);
 
@@ -238,7 +227,7 @@ export const pipelineSummary = z.object({
 });
 
 export const savedView = z.object({ id, itemTypeId: id, name: z.string(), isShared: z.boolean(), query: z.record(z.string(), z.unknown()), position: z.int() });
-export const newSavedView = z.strictObject({ itemTypeId: id, name, isShared: z.boolean().default(false), query: z.record(z.string(), z.unknown()).overwrite(withoutNul) });
+export const newSavedView = z.strictObject({ itemTypeId: id, name, isShared: z.boolean().default(false), query: z.record(z.string(), z.unknown()) });
 export const savedViewQuery = z.object({ itemTypeId: idInPath });
 
 // ——— Timeline
