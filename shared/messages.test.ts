@@ -4,7 +4,7 @@ import test from 'node:test';
 import { createTexts, errorMessage } from './messages.ts';
 
 const texts = createTexts({
-  ru: { files: '{count, plural, one {# файл} few {# файла} many {# файлов} other {# файла}}', who: 'Получатели: {names}', tag: 'Тег <b>{name}</b>' },
+  ru: { files: '{count, plural, one {# файл} few {# файла} many {# файлов} other {# файла}}', who: 'Получатели: {names}', tag: 'Тег <b>{name}</b>', broken: 'Плохо {name' },
   en: { files: '{count, plural, one {# file} other {# files}}', who: 'Recipients: {names}', tag: 'Tag <b>{name}</b>' },
 });
 
@@ -20,6 +20,7 @@ test('a list reads as a person would say it', () => {
 test('a missing parameter leaves its name, a missing text its key', () => {
   assert.equal(texts.text('ru', 'who'), 'Получатели: {names}');
   assert.equal(texts.text('ru', 'nothing.here'), 'nothing.here');
+  assert.equal(texts.text('ru', 'broken', { name: 'Анна' }), 'Плохо {name');
   assert.equal(texts.has('nothing.here'), false);
 });
 

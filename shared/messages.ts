@@ -5,7 +5,7 @@
  * (test/locales.test.ts). The files are read once, when the process starts; a text is parsed when it
  * is first needed and kept.
  *
- * A missing key gives the key back, and a missing parameter its name in braces: a message that is a
+ * A missing key gives the key back, a missing parameter its name in braces, broken ICU its source: a message that is a
  * little wrong can still be read, and a run or an answer never fails because of its wording.
  *
  * Server only: a browser gets its texts from the web build.
@@ -53,7 +53,12 @@ export function createTexts(sources: Record<Language, Readonly<Record<string, st
 
   return {
     text(language, key, params = {}) {
-      const entry = parse(language, key);
+      let entry: Parsed | undefined;
+      try {
+        entry = parse(language, key);
+      } catch {
+        return sources[language][key] ?? key;
+      }
       if (!entry) return key;
       const values: Record<string, string | number | boolean | null> = {};
       for (const name of entry.params) {

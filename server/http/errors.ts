@@ -16,11 +16,12 @@ interface ValidationFailure {
 }
 
 export interface ErrorDeps {
+  now: () => Date;
   /** What to speak to somebody who names no language. */
   companyLanguage(): Promise<Language>;
 }
 
-export function createErrorAnswers({ companyLanguage }: ErrorDeps) {
+export function createErrorAnswers({ companyLanguage, now }: ErrorDeps) {
   async function languageOf(request: FastifyRequest): Promise<Language> {
     // Null until somebody signed in, whatever the type says: routes that are not public never see that.
     const actor: { language: Language } | null = request.actor;
@@ -40,7 +41,7 @@ export function createErrorAnswers({ companyLanguage }: ErrorDeps) {
     const known = await understand(error, request, language);
     if (known instanceof TransientError) {
       request.log.warn({ err: known, route: request.routeOptions.url }, 'the request may be tried again');
-      const waitSeconds = known.retryAt ? Math.ceil((known.retryAt.getTime() - Date.now()) / 1000) : 1;
+      const waitSeconds = known.retryAt ? Math.ceil((known.retryAt.getTime() - now().getTime()) / 1000) : 1;
       reply.header('retry-after', Math.max(1, waitSeconds));
       return reply.code(503).send(body(language, new UserError(known.code)));
     }

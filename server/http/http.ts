@@ -64,7 +64,7 @@ const version = '0.1.0';
 export async function buildApp(deps: HttpDeps): Promise<App> {
   const { db, now, options } = deps;
   const isChatty = ['trace', 'debug', 'info'].includes(options.logLevel);
-  const requestPrefix = Date.now().toString(36);
+  const requestPrefix = now().getTime().toString(36);
   let requestCount = 0;
   let isStopping = false;
 
@@ -199,7 +199,7 @@ export async function buildApp(deps: HttpDeps): Promise<App> {
 
 const zodToJsonConfig: NonNullable<Parameters<typeof createJsonSchemaTransform>[0]>['zodToJsonConfig'] = {
   override({ zodSchema, jsonSchema }) {
-    if (zodSchema._zod.def.type === 'date') Object.assign(jsonSchema, { type: 'string', format: 'date-time' });
+    if (zodSchema instanceof z.ZodDate) Object.assign(jsonSchema, { type: 'string', format: 'date-time' });
     // What every reader knows: how a date is spelled, and how large a JavaScript number gets.
     if (jsonSchema.format !== undefined) delete jsonSchema.pattern;
     if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
