@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/no-explicit-any -- answers are checked by the assertions; their types would only repeat the contract */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -41,7 +42,6 @@ const app = await buildApp({
 after(() => app.close());
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
-// The answers are checked by the assertions; their types would only repeat the contract.
 async function ask(who: string, method: Method, url: string, body?: object): Promise<{ status: number; body: any }> {
   const answer = await app.inject({ method, url: `/api/chats${url}`, headers: { authorization: `Bearer ${who}` }, ...(body ? { payload: body } : {}) });
   return { status: answer.statusCode, body: answer.body ? answer.json() : undefined };

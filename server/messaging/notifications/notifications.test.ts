@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/no-explicit-any -- answers are checked by the assertions; their types would only repeat the contract */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { testDatabase } from '../../../test/support/database.ts';
