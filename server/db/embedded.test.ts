@@ -40,14 +40,14 @@ async function start(dataDir: string, options: Partial<EmbeddedOptions> = {}): P
 }
 
 /** Another Vestnik: a real process that starts the server and waits to be told to stop, or to be killed. */
-function vestnik(dataDir: string, user: { uid?: number; gid?: number } = {}): ChildProcess {
+function vestnik(dataDir: string, user: { uid?: number; gid?: number } = {}, complaints: 'inherit' | 'ignore' = 'inherit'): ChildProcess {
   const code = `
     import { startEmbedded } from ${JSON.stringify(new URL('embedded.ts', import.meta.url).href)};
     const server = await startEmbedded({ dataDir: ${JSON.stringify(dataDir)}, settings: ${JSON.stringify(quick)} });
     console.log(JSON.stringify({ url: server.url, pid: server.pid, runsAs: server.runsAs }));
     process.stdin.once('data', async () => { await server.stop(); process.exit(0); });
   `;
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', code], { ...user, cwd: '/', stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', code], { ...user, cwd: '/', stdio: ['pipe', 'pipe', complaints] });
   children.push(child);
   return child;
 }
@@ -164,6 +164,22 @@ test('a second Vestnik on the same directory is refused, and hurts nobody', asyn
   const server = await start(dataDir);
   await assert.rejects(startEmbedded({ dataDir }), /Another Vestnik/);
   await server.stop();
+});
+
+test('of several starting at the same moment exactly one gets the directory', async () => {
+  const dataDir = temporary();
+  const killed = vestnik(dataDir);
+  const left = await firstLine(killed);
+  killed.kill('SIGKILL');
+  await once(killed, 'exit');
+  const rivals = Array.from({ length: 5 }, () => vestnik(dataDir, {}, 'ignore'));
+  const outcomes = await Promise.all(rivals.map((rival) => Promise.race([firstLine(rival).catch(() => null), once(rival, 'exit').then(() => null)])));
+  const winners = outcomes.filter((outcome) => outcome !== null);
+  assert.deepEqual(winners.map(({ url, pid }) => ({ url, pid })), [{ url: left.url, pid: left.pid }]);
+  const winner = rivals[outcomes.findIndex((outcome) => outcome !== null)];
+  winner?.stdin?.write('stop\n');
+  await once(winner!, 'exit');
+  assert.equal(isAlive(left.pid), false);
 });
 
 test('a lock whose owner died, or whose pid belongs to somebody else now, is taken over', async () => {
