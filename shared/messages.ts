@@ -111,7 +111,13 @@ export const hasText = texts.has;
 export const textKeys = texts.keys;
 export const textParamNames = texts.paramNames;
 
-/** What to tell a person about an error: names the thing and the next step. */
+/**
+ * What to tell a person about an error: names the thing and the next step. A param '@fields.title' is the
+ * key of a text: whoever threw did not know the reader's language.
+ */
 export function errorMessage(language: Language, code: ErrorCode, params: ErrorParams = {}): string {
-  return texts.text(language, `errors.${code}`, params);
+  const named = (value: string) => (value.startsWith('@') && texts.has(value.slice(1)) ? texts.text(language, value.slice(1)) : value);
+  const said = Object.entries(params).map(([name, value]) =>
+    [name, typeof value === 'string' ? named(value) : Array.isArray(value) ? value.map((one) => named(String(one))) : value] as const);
+  return texts.text(language, `errors.${code}`, Object.fromEntries(said));
 }

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { UserError } from '../../shared/errors.ts';
-import { text as localeText } from '../../shared/messages.ts';
+import { errorMessage } from '../../shared/messages.ts';
 import { type Crm, isEmpty, type ItemRow, type Origin, planChange, planCreation, verifyReferences } from '../crm/crm.ts';
 import type { Tx } from '../db/db.ts';
 import type { Chat, RobotChat } from '../messaging/chat/chat.ts';
@@ -113,10 +113,9 @@ export function readerOf(directory: Directory, employeeId: number | null): Reade
 
 export function createRunScope(
   batch: Batch,
-  { arrival, runId, robotTitle, state, source, effects }: {
+  { arrival, runId, state, source, effects }: {
     arrival: ArrivalRow;
     runId: number;
-    robotTitle: string;
     state: ItemState;
     source: ValueSource;
     effects: Effects;
@@ -205,6 +204,7 @@ export function createRunScope(
           const already = members.filter((id) => chat.memberIds.includes(id));
           if (already.length > 0) note('already_members', { ids: already });
         }
+        batch.newChats.get(chatId)?.memberIds.push(...members);
         for (const employeeId of members) effects.members.push({ chatId, employeeId, role: 'member', historyAfterId: showHistory ? 0 : null });
       },
       async writeToGroup(chatId, { author, kind, heading, text }) {
@@ -266,8 +266,9 @@ export function createRunScope(
           return '';
         } catch (error) {
           if (!(error instanceof UserError)) throw error;
-          refusal = { code: 'item.refused', params: { robot: robotTitle, error: error.code, ...error.params } };
-          return localeText(directory.company.language, `errors.${error.code}`, error.params);
+          const sentence = errorMessage(directory.company.language, error.code, error.params);
+          refusal = { code: 'item.refused', params: { error: sentence } };
+          return sentence;
         }
       },
       async createInvoice({ title, amount, dueOn, as }) {

@@ -18,7 +18,7 @@ import { bumpConfig, configVersions, type Db, type Queryable, type Tx } from '..
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Live } from '../live/live.ts';
 import { type Actor, type Directory, fullName, type People } from '../people/people.ts';
-import { describeCatalog, robotType } from './catalog.ts';
+import { describeCatalog, failureText, robotType } from './catalog.ts';
 import { type CompactTrace, explain } from './conditions.ts';
 import { type ConfigEnv, copiesOf, findForeignSpeaker, findProblems, namedThings, pickerTree, type SavedRobot } from './config.ts';
 import { type Channels, readerOf } from './context.ts';
@@ -194,10 +194,8 @@ export function createRobots(deps: RobotsDeps) {
       return condition === '' ? text(language, 'robots.reasons.done') : text(language, 'robots.reasons.done_because', { condition });
     }
     if (row.reason === 'condition.false' && condition !== '') return text(language, 'robots.reasons.condition.false_because', { condition });
-    if (row.reason === 'item.refused') {
-      const error = String(params.error ?? 'internal');
-      return text(language, 'robots.reasons.item.refused', { ...params, error: text(language, `errors.${error}`, params) });
-    }
+    const own = row.robotType ? failureText(language, row.robotType, row.reason, params) : undefined;
+    if (own !== undefined) return own;
     const key = `robots.reasons.${row.reason}`;
     return hasText(key) ? text(language, key, params) : say(language, `errors.${row.reason}`, params);
   }
@@ -211,6 +209,14 @@ export function createRobots(deps: RobotsDeps) {
     if (!run) throw new UserError('request.not_found', { kind: 'run', id: runId });
     return { run, item };
   }
+
+  crm.registerTimelineSource('run', async (q, itemId, before, limit) => {
+    const rows = await store.runsForTimeline(q, itemId, before, limit);
+    return rows.map((row) => ({
+      kind: 'run', id: row.id, at: row.finishedAt ?? row.createdAt, employeeId: null,
+      data: { robotId: row.robotId, robotTitle: row.robotTitle ?? '', robotType: row.robotType ?? '', stageId: row.stageId, state: row.state, reason: row.reason },
+    }));
+  });
 
   return {
     start: () => engine.start(),
