@@ -118,7 +118,7 @@ async function main(): Promise<void> {
       dataDir: env.dataDir,
       secret: env.secret,
       // A port that is not chosen yet cannot be part of the address.
-      publicUrl: env.port === 0 ? undefined : env.publicUrl,
+      publicUrl: env.publicUrl.endsWith(':0') ? undefined : env.publicUrl,
       services: { web: env.services.includes('web'), worker: env.services.includes('worker') },
       logLevel: env.logLevel,
       trustProxy: env.trustProxy,

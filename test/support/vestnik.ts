@@ -191,6 +191,8 @@ export interface TestVestnik {
   db: Db;
   /** The running product: its modules, for what no route can cause. */
   vestnik: Vestnik;
+  /** How it was started, to start a second process on the same database. */
+  options: VestnikOptions;
   clock: Clock;
   /** The administrator made at the first start. */
   admin: Somebody;
@@ -243,7 +245,7 @@ export async function startTestVestnik(options: TestVestnikOptions = {}): Promis
   const clock = createClock(options.startsAt);
   const sockets: LiveSocket[] = [];
   const { startsAt: _, language = 'ru', now = clock.now, ...rest } = options;
-  const vestnik = await startVestnik({
+  const settings: VestnikOptions = {
     services: { web: true, worker: false },
     logLevel: 'error',
     databaseConnections: 6,
@@ -256,7 +258,8 @@ export async function startTestVestnik(options: TestVestnikOptions = {}): Promis
     port: 0,
     secret: 'a secret of the tests, thirty-two characters',
     now,
-  });
+  };
+  const vestnik = await startVestnik(settings);
   stop = async () => {
     stop = async () => {};
     for (const socket of sockets) socket.close();
@@ -308,6 +311,7 @@ export async function startTestVestnik(options: TestVestnikOptions = {}): Promis
     url: vestnik.url,
     db,
     vestnik,
+    options: settings,
     clock,
     admin,
     adminPassword,
