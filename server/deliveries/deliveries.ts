@@ -1,0 +1,321 @@
+/**
+ * Deliveries: one e-mail or one SMS to one address, from the row in the robot's transaction to the
+ * answer of a mail server or an SMS gateway.
+ *
+ *   queued → sending → accepted → delivered      (delivered: the provider said so later)
+ *     ↑         ├→ queued    try again later: away, busy, or an e-mail whose answer was lost
+ *     │         ├→ failed    no use trying: refused, or tried often enough
+ *     │         └→ unknown   an SMS that may have gone out: a person decides
+ *     └── send again (failed, unknown)             mark as sent: unknown → accepted
+ *
+ * Invariants: nothing is sent before the mark "attempt begun" is on disk. Who sends holds a lease
+ * and a fence number; without the current fence no outcome is written, so a worker that was thought
+ * dead changes nothing. An e-mail may be sent twice, always under one Message-ID, by which mailboxes
+ * tell doubles; an SMS is never sent twice by itself. A limit delays and never drops: being told to
+ * wait does not count as a failure.
+ *
+ * Does not do: talk to the outside (mail and sms do, through addSender), expand recipients.
+ */
+import { randomUUID } from 'node:crypto';
+import { type ErrorCode, type ErrorParams, UserError } from '../../shared/errors.ts';
+import type { Db, Queryable, Tx } from '../db/db.ts';
+import type { Jobs, Round } from '../jobs/jobs.ts';
+import type { Hint, Live } from '../live/live.ts';
+import { type Actor, requireAdmin } from '../people/people.ts';
+import { createSealer } from './secrets.ts';
+import * as store from './store.ts';
+
+export type Channel = 'email' | 'sms';
+
+export interface EmailContent {
+  subject: string;
+  /** BBCode. */
+  body: string;
+  fromName?: string;
+  replyTo?: { name: string; address: string };
+  fileIds: number[];
+  /** The card the letter is about. */
+  itemLink?: string;
+}
+export interface SmsContent {
+  text: string;
+}
+
+interface Addressed {
+  /** mail_senders.id or sms_providers.id. */
+  senderId: number;
+  employeeId: number | null;
+  /** An e-mail address, or a phone number in E.164. */
+  address: string;
+  itemId: number | null;
+  runId: number | null;
+}
+export type NewDelivery = Addressed & ({ channel: 'email'; content: EmailContent } | { channel: 'sms'; content: SmsContent });
+
+/** What a sender gets to work on. `content` is as it was queued; whoever sends reads it with care. */
+export interface Claimed {
+  id: number;
+  channel: Channel;
+  senderId: number;
+  employeeId: number | null;
+  address: string;
+  content: unknown;
+  messageId: string | null;
+  attempts: number;
+  retries: number;
+  fence: number;
+  itemId: number | null;
+}
+
+export interface DeliveryError {
+  code: ErrorCode;
+  params: ErrorParams;
+  /** What the other side said, cut to a sane length. */
+  detail?: string;
+}
+
+export type Outcome =
+  | { kind: 'accepted'; providerMessageId?: string; detail?: string }
+  /** Surely not sent. `retryAt`: the other side asked for that much patience. */
+  | { kind: 'transient'; error: DeliveryError; retryAt?: Date }
+  /** Surely not sent, and never will be. */
+  | { kind: 'permanent'; error: DeliveryError }
+  /** May have been sent. */
+  | { kind: 'unknown'; error: DeliveryError };
+
+export interface Journal {
+  id: number;
+  channel: Channel;
+  senderId: number;
+  employeeId: number | null;
+  address: string;
+  content: unknown;
+  state: 'queued' | 'sending' | 'accepted' | 'delivered' | 'failed' | 'unknown';
+  messageId: string | null;
+  providerMessageId: string | null;
+  attempts: number;
+  dueAt: Date | null;
+  error: DeliveryError | null;
+  decision: 'send_again' | 'mark_sent' | null;
+  decidedBy: number | null;
+  decidedAt: Date | null;
+  itemId: number | null;
+  runId: number | null;
+  createdAt: Date;
+  finishedAt: Date | null;
+}
+
+export interface JournalFilter {
+  channel?: Channel;
+  state?: Journal['state'];
+  employeeId?: number;
+  itemId?: number;
+  runId?: number;
+  senderId?: number;
+  /** Part of an address. */
+  address?: string;
+  from?: Date;
+  to?: Date;
+}
+
+const minuteMs = 60_000;
+/** Together almost two days: a mail server that died on Friday evening is back by Sunday. */
+const waitsMs = [1, 5, 15, 60, 3 * 60, 6 * 60, 12 * 60, 24 * 60].map((minutes) => minutes * minuteMs);
+/** With the poll below, what a dead worker held is taken over within a minute. */
+const leaseMs = 40_000;
+const renewEveryMs = 10_000;
+const pollMs = 5_000;
+/** What one round sends side by side. */
+const roundSize = 20;
+/** A gateway that asks for more patience than this is asked again all the same. */
+const longestWaitMs = 24 * 60 * minuteMs;
+const maxDetail = 1000;
+
+export interface DeliveriesOptions {
+  db: Db;
+  live: Pick<Live, 'publish'>;
+  jobs: Pick<Jobs, 'add' | 'wake'>;
+  now: () => Date;
+  /** VESTNIK_SECRET: seals passwords and keys of the channels. */
+  secret: string;
+  /** The right side of Message-IDs: the host name people use for this server. */
+  messageIdHost: string;
+  /** A bug while sending: reported, while the delivery gets an outcome. */
+  onError: (error: unknown, where: string) => void;
+}
+
+export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, onError }: DeliveriesOptions) {
+  const loopName = (channel: Channel) => `deliveries.${channel}`;
+
+  function hints(rows: readonly { itemId: number | null; employeeId: number | null }[]): Hint[] {
+    return rows.flatMap((row): Hint[] => [
+      ...(row.itemId === null ? [] : [{ topic: `item:${row.itemId}`, what: 'runs' }]),
+      ...(row.employeeId === null ? [] : [{ topic: `employee:${row.employeeId}`, what: 'deliveries' }]),
+    ]);
+  }
+
+  /** What an outcome makes of a delivery. */
+  function changeFor(delivery: Claimed, outcome: Outcome): store.Change {
+    const detail = outcome.kind === 'accepted' ? outcome.detail : (outcome.error.detail ?? outcome.error.code);
+    const common = { outcome: outcome.kind, retries: delivery.retries, providerMessageId: null, detail: cut(detail ?? null), dueAt: null };
+    if (outcome.kind === 'accepted') {
+      return { ...common, state: 'accepted', error: null, providerMessageId: outcome.providerMessageId ?? null };
+    }
+    const error: DeliveryError = { ...outcome.error, ...(outcome.error.detail ? { detail: cut(outcome.error.detail) ?? '' } : {}) };
+    if (outcome.kind === 'permanent') return { ...common, state: 'failed', error };
+    if (outcome.kind === 'unknown' && delivery.channel === 'sms') return { ...common, state: 'unknown', error };
+    const at = now().getTime();
+    if (outcome.kind === 'transient' && outcome.retryAt) {
+      // Being asked to wait is not a failure, but a date in the past would have us knock at once for ever.
+      const askedMs = Math.min(Math.max(outcome.retryAt.getTime() - at, 1000), longestWaitMs);
+      return { ...common, state: 'queued', error, dueAt: new Date(at + askedMs + Math.random() * 1000) };
+    }
+    const waitMs = waitsMs[delivery.retries];
+    if (waitMs === undefined) {
+      const given: DeliveryError = { code: 'delivery.gave_up', params: { address: delivery.address, detail: error.detail ?? error.code }, detail: error.detail };
+      return { ...common, state: 'failed', error: given };
+    }
+    // Up to a quarter more, so that what failed together does not come back together.
+    return { ...common, state: 'queued', error, retries: delivery.retries + 1, dueAt: new Date(at + waitMs * (1 + Math.random() / 4)) };
+  }
+
+  function claim(channel: Channel, limit: number): Promise<Claimed[]> {
+    return db.transaction(async (tx) => {
+      const [, claimed] = await Promise.all([
+        store.commitToDisk(tx),
+        store.claim(tx, channel, { limit, at: now(), leaseUntil: new Date(now().getTime() + leaseMs) }),
+      ]);
+      return claimed;
+    });
+  }
+
+  /** Marks the attempt as begun, on disk. false: the lease is lost, do not send. */
+  function begin(delivery: Claimed): Promise<boolean> {
+    return db.transaction(async (tx) => {
+      const [, begun] = await Promise.all([store.commitToDisk(tx), store.startAttempt(tx, delivery, now())]);
+      return begun;
+    });
+  }
+
+  /** false: another worker took the delivery over, and nothing was written. */
+  function record(delivery: Claimed, outcome: Outcome): Promise<boolean> {
+    return db.transaction(async (tx) => {
+      const isOurs = await store.finish(tx, delivery, changeFor(delivery, outcome), now());
+      if (isOurs) await live.publish(tx, hints([delivery]));
+      return isOurs;
+    });
+  }
+
+  function takeBack(channel: Channel): Promise<number> {
+    return db.transaction(async (tx) => {
+      const taken = await store.takeBack(tx, channel, { code: 'delivery.worker_lost', params: {} }, now());
+      if (taken.length > 0) await live.publish(tx, hints(taken));
+      return taken.length;
+    });
+  }
+
+  async function round(channel: Channel, send: (delivery: Claimed) => Promise<Outcome>): Promise<Round> {
+    const taken = await takeBack(channel);
+    const claimed = await claim(channel, roundSize);
+    const held = new Set(claimed);
+    const renewal = setInterval(() => {
+      store.renew(db, [...held], new Date(now().getTime() + leaseMs)).catch((error: unknown) => onError(error, loopName(channel)));
+    }, renewEveryMs);
+    try {
+      const ended = await Promise.allSettled(claimed.map(async (delivery) => {
+        if (!(await begin(delivery))) return;
+        let outcome: Outcome;
+        try {
+          outcome = await send(delivery);
+        } catch (error) {
+          // Ours to mend, and nobody knows how far it got.
+          onError(error, loopName(channel));
+          outcome = { kind: 'unknown', error: { code: 'delivery.internal', params: { address: delivery.address } } };
+        }
+        await record(delivery, outcome);
+        held.delete(delivery);
+      }));
+      const broken = ended.find((end) => end.status === 'rejected');
+      if (broken) throw broken.reason;
+    } finally {
+      clearInterval(renewal);
+    }
+    return {
+      worked: claimed.length + taken,
+      hasMore: claimed.length === roundSize,
+      nextDueAt: claimed.length === roundSize ? null : await store.nextDueAt(db, channel),
+    };
+  }
+
+  return {
+    secrets: createSealer(secret),
+
+    /**
+     * Queues deliveries with the caller's transaction, set-based. One per (run, channel, address): a
+     * second one is left out. Publishes no hint: who queues tells about the item anyway. Answers with
+     * the ids that were made.
+     */
+    async queue(tx: Tx, rows: readonly NewDelivery[]): Promise<number[]> {
+      if (rows.length === 0) return [];
+      const made = await store.insert(tx, rows.map((row) => ({ ...row, messageId: row.channel === 'email' ? `<${randomUUID()}@${messageIdHost}>` : null })), now());
+      const channels = new Set(made.map((row) => row.channel));
+      await Promise.all([...channels].map((channel) => jobs.wake(tx, loopName(channel))));
+      return made.map((row) => row.id);
+    },
+
+    /** Registers the loop that sends a channel's deliveries. `send` talks to the outside and must end in finite time. */
+    addSender({ channel, lanes, send }: { channel: Channel; lanes: number; send: (delivery: Claimed) => Promise<Outcome> }): void {
+      jobs.add({ name: loopName(channel), lanes, pollMs, work: () => round(channel, send) });
+    },
+
+    claim, begin, record, takeBack,
+
+    /** A status report of a provider: it arrived. Does nothing when it is not known. */
+    async markDelivered(tx: Tx, { channel, senderId, providerMessageId }: { channel: Channel; senderId: number; providerMessageId: string }): Promise<number> {
+      const rows = await store.delivered(tx, channel, senderId, providerMessageId, now());
+      if (rows.length > 0) await live.publish(tx, hints(rows));
+      return rows.length;
+    },
+
+    /** The journal, newest first: administrators see all, others what was sent to them. */
+    async list(actor: Actor, filter: JournalFilter, { cursor, limit }: { cursor?: number; limit: number }): Promise<{ items: Journal[]; nextCursor: string | null }> {
+      const rows = await store.list(db, {
+        ...filter,
+        // Somebody else's id asked for by one who may see only his own finds nothing.
+        ...(actor.isAdmin ? {} : { employeeId: filter.employeeId === undefined || filter.employeeId === actor.employeeId ? actor.employeeId : -1 }),
+        before: cursor ?? null, limit: limit + 1,
+      });
+      const items = rows.slice(0, limit);
+      return { items, nextCursor: rows.length > limit ? String(items.at(-1)?.id) : null };
+    },
+
+    async get(actor: Actor, id: number) {
+      const found = await store.find(db, id);
+      if (!found || !(actor.isAdmin || found.employeeId === actor.employeeId)) throw new UserError('request.not_found', { kind: 'delivery', id });
+      return { ...found, log: await store.attempts(db, id) };
+    },
+
+    /** Without a check of access: for the views of runs. */
+    byRuns: (q: Queryable, runIds: readonly number[]): Promise<Journal[]> => store.byRuns(q, runIds),
+
+    /** A person decides on what is unknown or failed. Administrators only: it may cost money or reach someone twice. */
+    async decide(actor: Actor, id: number, decision: 'send_again' | 'mark_sent'): Promise<void> {
+      requireAdmin(actor);
+      await db.transaction(async (tx) => {
+        const changed = await store.decide(tx, id, { decision, by: actor.employeeId, at: now() });
+        if (!changed) {
+          if (!(await store.find(tx, id))) throw new UserError('request.not_found', { kind: 'delivery', id });
+          throw new UserError('delivery.not_decidable');
+        }
+        await live.publish(tx, hints([changed]));
+        if (decision === 'send_again') await jobs.wake(tx, loopName(changed.channel));
+      });
+    },
+  };
+}
+
+export type Deliveries = ReturnType<typeof createDeliveries>;
+
+function cut(text: string | null): string | null {
+  return text === null ? null : text.replaceAll('\0', '').toWellFormed().slice(0, maxDetail);
+}

@@ -1,0 +1,127 @@
+/** All SQL of deliveries. */
+import { empty, join, json, type Queryable, sql } from '../db/db.ts';
+import type { Channel, Claimed, DeliveryError, Journal, JournalFilter, NewDelivery } from './deliveries.ts';
+
+export const insert = (q: Queryable, rows: readonly (NewDelivery & { messageId: string | null })[], at: Date): Promise<{ channel: Channel; id: number }[]> =>
+  q.rows(sql`insert into deliveries (channel, sender_id, employee_id, address, content, message_id, due_at, item_id, run_id, created_at)
+    select channel, sender_id, employee_id, address, content, message_id, ${at}, item_id, run_id, ${at}
+    from unnest(
+      ${rows.map((r) => r.channel)}::text[], ${rows.map((r) => r.senderId)}::bigint[], ${rows.map((r) => r.employeeId)}::bigint[],
+      ${rows.map((r) => r.address)}::text[], ${rows.map((r) => json(r.content))}::jsonb[], ${rows.map((r) => r.messageId)}::text[],
+      ${rows.map((r) => r.itemId)}::bigint[], ${rows.map((r) => r.runId)}::bigint[]
+    ) as t (channel, sender_id, employee_id, address, content, message_id, item_id, run_id)
+    on conflict (run_id, channel, address) where run_id is not null do nothing
+    returning channel, id`);
+
+/**
+ * What follows is sent to the outside, so it must be on disk first, whatever the server's default:
+ * with it every row written before is durable too, those of asynchronous commits included.
+ */
+export const commitToDisk = (q: Queryable): Promise<number> => q.run(sql`set local synchronous_commit = on`);
+
+export const claim = (q: Queryable, channel: Channel, { limit, at, leaseUntil }: { limit: number; at: Date; leaseUntil: Date }): Promise<Claimed[]> =>
+  q.rows(sql`update deliveries d set state = 'sending', lease_until = ${leaseUntil}, fence = d.fence + 1
+    from (
+      select id from deliveries where channel = ${channel} and state = 'queued' and due_at <= ${at}
+      order by due_at, id limit ${limit} for update skip locked
+    ) due where d.id = due.id
+    returning d.id, d.channel, d.sender_id, d.employee_id, d.address, d.content, d.message_id, d.attempts, d.retries, d.fence, d.item_id`);
+
+/** false: the lease was lost meanwhile. */
+export const startAttempt = async (q: Queryable, { id, fence }: { id: number; fence: number }, at: Date): Promise<boolean> =>
+  (await q.run(sql`with started as (
+      update deliveries set attempts = attempts + 1 where id = ${id} and fence = ${fence} and state = 'sending' returning id, attempts
+    ) insert into delivery_attempts (delivery_id, attempt, started_at) select id, attempts, ${at} from started`)) === 1;
+
+export const renew = (q: Queryable, held: readonly { id: number; fence: number }[], leaseUntil: Date): Promise<number> =>
+  q.run(sql`update deliveries d set lease_until = ${leaseUntil}
+    from unnest(${held.map((h) => h.id)}::bigint[], ${held.map((h) => h.fence)}::bigint[]) as h (id, fence)
+    where d.id = h.id and d.fence = h.fence and d.state = 'sending'`);
+
+export interface Change {
+  state: 'queued' | 'accepted' | 'failed' | 'unknown';
+  outcome: 'accepted' | 'transient' | 'permanent' | 'unknown';
+  dueAt: Date | null;
+  retries: number;
+  error: DeliveryError | null;
+  providerMessageId: string | null;
+  detail: string | null;
+}
+
+/** false: another worker holds it by now, and nothing was written. */
+export const finish = async (q: Queryable, { id, fence }: { id: number; fence: number }, change: Change, at: Date): Promise<boolean> =>
+  (await q.run(sql`with done as (
+      update deliveries set state = ${change.state}, lease_until = null, due_at = ${change.dueAt}, retries = ${change.retries},
+        error = ${change.error === null ? null : json(change.error)}::jsonb,
+        provider_message_id = coalesce(${change.providerMessageId}, provider_message_id),
+        finished_at = ${change.state === 'accepted' || change.state === 'failed' ? at : null}
+      where id = ${id} and fence = ${fence} and state = 'sending' returning id, attempts
+    ) update delivery_attempts a set finished_at = ${at}, outcome = ${change.outcome}, detail = ${change.detail}
+      from done where a.delivery_id = done.id and a.attempt = done.attempts`)) === 1;
+
+/**
+ * Takes back what dead workers held. An SMS whose attempt had begun may have gone out: it becomes
+ * unknown. Everything else is queued again, e-mail under its old Message-ID.
+ */
+export const takeBack = (q: Queryable, channel: Channel, error: DeliveryError, at: Date): Promise<{ id: number; itemId: number | null; employeeId: number | null; state: string }[]> =>
+  q.rows(sql`with lost as (
+      select d.id, exists (select from delivery_attempts a where a.delivery_id = d.id and a.attempt = d.attempts and a.finished_at is null) as had_begun
+      from deliveries d where d.state = 'sending' and d.channel = ${channel} and d.lease_until < ${at}
+      order by d.id limit 1000 for update skip locked
+    ), closed as (
+      update delivery_attempts a set finished_at = ${at}, outcome = 'unknown', detail = ${error.code}
+      from lost where a.delivery_id = lost.id and a.finished_at is null
+    ) update deliveries d set
+        state = case when d.channel = 'sms' and lost.had_begun then 'unknown' else 'queued' end,
+        error = case when lost.had_begun then ${json(error)}::jsonb else d.error end,
+        due_at = case when d.channel = 'sms' and lost.had_begun then null else ${at}::timestamptz end,
+        -- Whoever still holds the old fence writes nothing any more.
+        fence = d.fence + 1, lease_until = null
+      from lost where d.id = lost.id returning d.id, d.item_id, d.employee_id, d.state`);
+
+export const nextDueAt = async (q: Queryable, channel: Channel): Promise<Date | null> =>
+  (await q.first<{ at: Date | null }>(sql`select least(
+      (select min(due_at) from deliveries where channel = ${channel} and state = 'queued'),
+      (select min(lease_until) from deliveries where channel = ${channel} and state = 'sending')) as at`))?.at ?? null;
+
+export const decide = (
+  q: Queryable,
+  id: number,
+  { decision, by, at }: { decision: 'send_again' | 'mark_sent'; by: number; at: Date },
+): Promise<{ channel: Channel; itemId: number | null; employeeId: number | null } | undefined> =>
+  q.first(sql`update deliveries set
+      state = ${decision === 'send_again' ? 'queued' : 'accepted'}, due_at = ${decision === 'send_again' ? at : null}, retries = 0,
+      finished_at = ${decision === 'send_again' ? null : at}, decision = ${decision}, decided_by = ${by}, decided_at = ${at}
+    where id = ${id} and state = any(${decision === 'send_again' ? ['unknown', 'failed'] : ['unknown']}::text[])
+    returning channel, item_id, employee_id`);
+
+export const delivered = (q: Queryable, channel: Channel, senderId: number, providerMessageId: string, at: Date): Promise<{ id: number; itemId: number | null; employeeId: number | null }[]> =>
+  q.rows(sql`update deliveries set state = 'delivered', finished_at = ${at}
+    where channel = ${channel} and sender_id = ${senderId} and provider_message_id = ${providerMessageId} and state in ('accepted', 'unknown')
+    returning id, item_id, employee_id`);
+
+const columns = sql`id, channel, sender_id, employee_id, address, content, state, message_id, provider_message_id, attempts, due_at, error,
+  decision, decided_by, decided_at, item_id, run_id, created_at, finished_at`;
+
+export const list = (q: Queryable, filter: JournalFilter & { before: number | null; limit: number }): Promise<Journal[]> => {
+  const conditions = [
+    ...(filter.before === null ? [] : [sql`id < ${filter.before}`]),
+    ...(filter.channel ? [sql`channel = ${filter.channel}`] : []),
+    ...(filter.state ? [sql`state = ${filter.state}`] : []),
+    ...(filter.employeeId ? [sql`employee_id = ${filter.employeeId}`] : []),
+    ...(filter.itemId ? [sql`item_id = ${filter.itemId}`] : []),
+    ...(filter.runId ? [sql`run_id = ${filter.runId}`] : []),
+    ...(filter.senderId ? [sql`sender_id = ${filter.senderId}`] : []),
+    ...(filter.address ? [sql`strpos(lower(address), lower(${filter.address})) > 0`] : []),
+    ...(filter.from ? [sql`created_at >= ${filter.from}`] : []),
+    ...(filter.to ? [sql`created_at < ${filter.to}`] : []),
+  ];
+  return q.rows(sql`select ${columns} from deliveries ${conditions.length > 0 ? sql`where ${join(conditions, ' and ')}` : empty} order by id desc limit ${filter.limit}`);
+};
+
+export const find = (q: Queryable, id: number): Promise<Journal | undefined> => q.first(sql`select ${columns} from deliveries where id = ${id}`);
+export const byRuns = (q: Queryable, runIds: readonly number[]): Promise<Journal[]> =>
+  q.rows(sql`select ${columns} from deliveries where run_id = any(${runIds}::bigint[]) order by id`);
+
+export const attempts = (q: Queryable, id: number): Promise<{ attempt: number; startedAt: Date; finishedAt: Date | null; outcome: string | null; detail: string | null }[]> =>
+  q.rows(sql`select attempt, started_at, finished_at, outcome, detail from delivery_attempts where delivery_id = ${id} order by attempt`);

@@ -1,0 +1,121 @@
+/** Deliveries, mail senders and SMS providers over HTTP. Passwords and keys go in and never come out. */
+import { z } from 'zod';
+
+export const deliveryId = z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER);
+export const deliveryState = z.enum(['queued', 'sending', 'accepted', 'delivered', 'failed', 'unknown']);
+export const deliveryChannel = z.enum(['email', 'sms']);
+
+export const delivery = z.object({
+  id: z.int(),
+  channel: deliveryChannel,
+  senderId: z.int(),
+  employeeId: z.int().nullable(),
+  address: z.string(),
+  /** E-mail: { subject, body, fromName, replyTo, fileIds, itemLink }; SMS: { text }. */
+  content: z.unknown(),
+  state: deliveryState,
+  messageId: z.string().nullable(),
+  providerMessageId: z.string().nullable(),
+  attempts: z.int(),
+  /** When it is tried next; null: it is not waiting. */
+  dueAt: z.date().nullable(),
+  error: z.object({ code: z.string(), message: z.string(), detail: z.string().nullable() }).nullable(),
+  decision: z.enum(['send_again', 'mark_sent']).nullable(),
+  decidedBy: z.int().nullable(),
+  decidedAt: z.date().nullable(),
+  itemId: z.int().nullable(),
+  runId: z.int().nullable(),
+  createdAt: z.date(),
+  finishedAt: z.date().nullable(),
+});
+export const deliveryWithLog = delivery.extend({
+  log: z.array(z.object({ attempt: z.int(), startedAt: z.date(), finishedAt: z.date().nullable(), outcome: z.string().nullable(), detail: z.string().nullable() })),
+});
+export const deliveryPage = z.object({ items: z.array(delivery), nextCursor: z.string().nullable() });
+
+const id = z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER);
+const moment = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
+export const deliveryFilter = z.object({
+  channel: deliveryChannel.optional(),
+  state: deliveryState.optional(),
+  employeeId: id.optional(),
+  itemId: id.optional(),
+  runId: id.optional(),
+  senderId: id.optional(),
+  address: z.string().max(255).optional(),
+  from: moment.optional(),
+  to: moment.optional(),
+  cursor: id.optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+export const decideDelivery = z.strictObject({ decision: z.enum(['send_again', 'mark_sent']) });
+export const queuedDelivery = z.object({ deliveryId: z.int() });
+
+export const mailSender = z.object({
+  id: z.int(),
+  name: z.string(),
+  address: z.string(),
+  host: z.string(),
+  port: z.int(),
+  security: z.enum(['tls', 'starttls', 'none']),
+  username: z.string(),
+  hasPassword: z.boolean(),
+  isDefault: z.boolean(),
+  createdAt: z.date(),
+});
+/** What whoever configures a robot needs to choose one. */
+export const channelChoice = z.object({ id: z.int(), name: z.string(), address: z.string().nullable(), isDefault: z.boolean() });
+
+const oneLine = (max: number) => z.string().max(max).regex(/^[^\u0000-\u001f\u007f]*$/);
+const senderFields = {
+  name: oneLine(255),
+  address: oneLine(320),
+  host: oneLine(255).min(1).regex(/^[^\s/@]+$/),
+  port: z.int().min(1).max(65535),
+  security: z.enum(['tls', 'starttls', 'none']),
+  username: oneLine(320),
+  /** '' removes it; absent keeps it. */
+  password: z.string().max(1000),
+  isDefault: z.boolean(),
+};
+export const createMailSender = z.strictObject({
+  ...senderFields,
+  username: senderFields.username.default(''),
+  password: senderFields.password.default(''),
+  isDefault: senderFields.isDefault.default(false),
+});
+export const changeMailSender = z.strictObject(senderFields).partial();
+export const testMailSender = z.strictObject({ address: oneLine(320) });
+
+const settings = z.record(z.string().max(100), z.unknown());
+const secrets = z.record(z.string().max(100), z.string().max(10_000));
+export const smsProvider = z.object({
+  id: z.int(),
+  type: z.string(),
+  name: z.string(),
+  settings,
+  /** Names of the keys that are set. */
+  secretNames: z.array(z.string()),
+  isDefault: z.boolean(),
+  createdAt: z.date(),
+});
+export const createSmsProvider = z.strictObject({
+  type: z.string().max(50),
+  name: oneLine(255).min(1),
+  settings,
+  secrets: secrets.default({}),
+  isDefault: z.boolean().default(false),
+});
+export const changeSmsProvider = z.strictObject({
+  name: oneLine(255).min(1).optional(),
+  settings: settings.optional(),
+  /** Merged with what is there; '' removes a key. */
+  secrets: secrets.optional(),
+  isDefault: z.boolean().optional(),
+});
+export const testSmsProvider = z.strictObject({ phone: oneLine(50), text: z.string().min(1).max(200).optional() });
+export const smsProviderType = z.object({
+  id: z.string(),
+  /** JSON Schema of the settings. */
+  settings: z.unknown(),
+});
