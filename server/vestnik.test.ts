@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import test from 'node:test';
+import { WebSocket } from 'ws';
+import { liveCloseCodes } from '../shared/api/live.ts';
 import { describeApi } from './http/http.ts';
+import { testDatabase } from '../test/support/database.ts';
 import { startTestVestnik } from '../test/support/vestnik.ts';
+import { startVestnik } from './vestnik.ts';
 
 const vestnik = await startTestVestnik();
 const { api, admin, given, clock } = vestnik;
@@ -37,6 +42,19 @@ test('a move is heard at once by whoever looks at the board', async () => {
   assert.equal(after.stageId, sales.stage('В работе').id);
   assert.equal((await socket.next({ topic: `pipeline:${sales.id}` })).what, 'items');
   await assert.rejects(vestnik.listen(anna, 'pipeline:999999'), /May not listen/);
+});
+
+test('a robot informs who is named, and says so in the journal', async () => {
+  const anna = await given.employee({ firstName: 'Анна' });
+  const sales = await given.pipeline({ stages: ['Новая', 'В работе'] });
+  const robot = await given.robot(sales.stage('В работе'), 'notify', { text: 'Пришла {=Document:title}', recipients: [{ kind: 'employee', id: anna.id }] });
+  const roof = await given.item({ pipelineId: sales.id, title: 'Крыша' });
+  await vestnik.moved(roof, sales.stage('В работе'));
+  await vestnik.drain();
+  const [note] = (await api(anna).get('/api/notifications')).items;
+  assert.equal(note.body, 'Пришла Крыша');
+  const [run] = (await api(admin).get('/api/runs', { itemId: roof.id })).items;
+  assert.deepEqual([run.robotId, run.state], [robot.id, 'done']);
 });
 
 test('an upload is larger than a request of JSON may be', async () => {
@@ -83,4 +101,22 @@ test('health tells since when the oldest due work waits', async () => {
   assert.equal(health.details.oldestDueAt, since);
   await vestnik.drain();
   assert.equal((await api(admin).get('/health')).details.oldestDueAt, null);
+});
+
+test('stopping waits for no browser that listens and no connection kept open', async () => {
+  const { url: databaseUrl } = await testDatabase();
+  const { databaseUrl: _, ...rest } = vestnik.options;
+  const own = await startVestnik({ ...rest, databaseUrl, services: { web: true, worker: true } });
+  const { adminId } = await own.firstStart({ company: { name: 'Ромашка' }, admin: { email: 'ada@example.com' } });
+  const { token } = await own.people.createApiToken({ employeeId: adminId, isAdmin: true, language: 'ru', timeZone: 'Europe/Moscow', via: 'system' }, 'test');
+  const socket = new WebSocket(`${own.url.replace('http', 'ws')}/api/live`, { headers: { authorization: `Bearer ${token}` } });
+  await once(socket, 'message');
+  assert.equal((await fetch(`${own.url}/api/me`, { headers: { authorization: `Bearer ${token}` } })).status, 200);
+  const closed = once(socket, 'close');
+  const before = performance.now();
+  await own.stop();
+  assert.ok(performance.now() - before < 2000);
+  const [code] = await closed;
+  assert.equal(code, liveCloseCodes.tryAgain);
+  await own.stop();
 });

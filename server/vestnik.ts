@@ -7,10 +7,12 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createCrm } from './crm/crm.ts';
 import { crmRoutes } from './crm/routes.ts';
-import { type Db, openDb } from './db/db.ts';
+import { type Db, openDb, type Queryable, sql } from './db/db.ts';
 import { migrate } from './db/migrate.ts';
 import { createDrive } from './drive/drive.ts';
 import { driveRoutes } from './drive/routes.ts';
+import { createDeliveries } from './deliveries/deliveries.ts';
+import { deliveriesRoutes } from './deliveries/routes.ts';
 import { type App, buildApp, type HttpOptions } from './http/http.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { createLive } from './live/live.ts';
@@ -23,6 +25,8 @@ import { createNotifications } from './messaging/notifications/notifications.ts'
 import { notificationsRoutes } from './messaging/notifications/routes.ts';
 import { type Actor, createPeople } from './people/people.ts';
 import { peopleRoutes } from './people/routes.ts';
+import { type Channels, createRobots } from './robots/robots.ts';
+import { robotsRoutes } from './robots/routes.ts';
 
 export interface VestnikOptions {
   databaseUrl: string;
@@ -62,6 +66,18 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   const feed = createFeed({ db, live, people, drive, now });
   const chat = createChat({ db, live, people, drive, now });
 
+  const deliveries = createDeliveries({
+    db, live, jobs, now, secret: options.secret, messageIdHost: new URL(options.publicUrl).hostname,
+    onError: (error, where) => app.log.error({ err: error, where }, 'sending failed by our fault'),
+  });
+  const channels = createChannels();
+  const robots = createRobots({
+    db, jobs, live, people, crm, channels, now, publicUrl: options.publicUrl,
+    writers: { crm, live, notifications, feed, chat, deliveries },
+    onError: (error, where) => app.log.error({ err: error, where }, 'a robot or its engine failed'),
+  });
+  robots.start();
+
   const actorFromToken = (token: string) => people.actorFromToken(db, token);
 
   const app: App = await buildApp({
@@ -76,9 +92,11 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
       peopleRoutes({ people, db, usePhoto }),
       driveRoutes({ drive }),
       crmRoutes({ crm, db }),
+      deliveriesRoutes({ deliveries }),
       notificationsRoutes({ notifications }),
       feedRoutes({ feed }),
       chatRoutes({ chat }),
+      robotsRoutes({ robots }),
     ],
   });
 
@@ -96,7 +114,27 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
     return made;
   }
 
-  return { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, notifications, feed, chat };
+  return { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, notifications, feed, chat, robots };
+}
+
+/** The mail senders and SMS providers there are, kept as long as the version of the configuration. */
+function createChannels() {
+  let kept: { version: number; channels: Channels } | undefined;
+  return async (q: Queryable, version: number): Promise<Channels> => {
+    if (kept?.version === version) return kept.channels;
+    const [senders, providers] = await Promise.all([
+      q.rows<{ id: number; isDefault: boolean }>(sql`select id, is_default from mail_senders where deleted_at is null`),
+      q.rows<{ id: number; isDefault: boolean }>(sql`select id, is_default from sms_providers where deleted_at is null`),
+    ]);
+    const channels: Channels = {
+      mailSenderIds: new Set(senders.map((sender) => sender.id)),
+      defaultMailSenderId: senders.find((sender) => sender.isDefault)?.id ?? null,
+      smsProviderIds: new Set(providers.map((provider) => provider.id)),
+      defaultSmsProviderId: providers.find((provider) => provider.isDefault)?.id ?? null,
+    };
+    kept = { version, channels };
+    return channels;
+  };
 }
 
 export type Modules = Awaited<ReturnType<typeof buildVestnik>>;
