@@ -209,8 +209,8 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
   async function say(tx: Tx, chatId: number, message: SystemMessage): Promise<void> {
     await store.insertMessages(tx, [{
       id: null, chatId, authorId: null, kind: 'system', heading: '', body: systemBody(message), itemId: null,
-      fileIds: [], mentionIds: [], replyToId: null, runId: null, createdAt: now(),
-    }]);
+      fileIds: [], mentionIds: [], replyToId: null, runId: null,
+    }], now());
   }
 
   /** Distinct working people of the ids and departments named; whoever cannot be added is an error, not a silence. */
@@ -544,8 +544,8 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
         const [id] = await store.insertMessages(tx, [{
           id: null, chatId, authorId: me, kind: input.kind, heading, body: input.body, itemId: input.itemId ?? null, fileIds,
           mentionIds: mentioned.length > 0 ? await store.whichAreMembers(tx, chatId, mentioned) : [],
-          replyToId: input.replyToId ?? null, runId: null, createdAt: now(),
-        }]);
+          replyToId: input.replyToId ?? null, runId: null,
+        }], now());
         if (id === undefined) throw new Error('The message was not written.');
         if (fileIds.length > 0) await drive.attach(tx, { actor, fileIds, targetKind: 'message', targetId: id });
         await store.markRead(tx, chatId, me, id);
@@ -614,13 +614,12 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
 
     /** In the order given. Returns their ids. The author need not be a member. */
     async insertMessages(tx: Tx, rows: readonly MessageToInsert[]): Promise<number[]> {
-      const createdAt = now();
       // Both are sent at once; whoever is added in the same transaction has been by now.
       const [ids, members] = await Promise.all([
         store.insertMessages(tx, rows.map((row) => ({
           ...row, id: row.id ?? null, heading: row.heading ?? '', fileIds: [], mentionIds: mentionsIn(row.kind === 'system' ? '' : row.body),
-          replyToId: null, createdAt,
-        }))),
+          replyToId: null,
+        })), now()),
         store.membersOf(tx, [...new Set(rows.map((row) => row.chatId))]),
       ]);
       await live.publish(tx, [

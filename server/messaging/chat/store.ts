@@ -345,7 +345,6 @@ export interface NewMessage {
   mentionIds: readonly number[];
   replyToId: number | null;
   runId: number | null;
-  createdAt: Date;
 }
 
 /** '{1,2}': arrays of arrays cannot be ragged, so they travel as text. */
@@ -355,30 +354,37 @@ const arrayLiteral = (ids: readonly number[]): string => `{${ids.join(',')}}`;
 const maxStatementChars = 8_000_000;
 
 /** Returns the ids in the order of the rows. */
-export async function insertMessages(tx: Tx, rows: readonly NewMessage[]): Promise<number[]> {
+export async function insertMessages(tx: Tx, rows: readonly NewMessage[], createdAt: Date): Promise<number[]> {
   const statements: Promise<number[]>[] = [];
   for (let from = 0; from < rows.length; ) {
     let to = from;
     let chars = 0;
     do chars += rows[to++]!.body.length;
     while (to < rows.length && chars < maxStatementChars);
-    statements.push(insertSomeMessages(tx, from === 0 && to === rows.length ? rows : rows.slice(from, to)));
+    statements.push(insertSomeMessages(tx, from === 0 && to === rows.length ? rows : rows.slice(from, to), createdAt));
     from = to;
   }
   return (await Promise.all(statements)).flat();
 }
 
-async function insertSomeMessages(tx: Tx, rows: readonly NewMessage[]): Promise<number[]> {
+async function insertSomeMessages(tx: Tx, rows: readonly NewMessage[], createdAt: Date): Promise<number[]> {
+  // What robots' messages seldom have is left to the defaults: it would be half of the statement's cost.
+  const hasIds = rows.some((r) => r.id !== null);
+  const hasLists = rows.some((r) => r.replyToId !== null || r.fileIds.length > 0 || r.mentionIds.length > 0);
   const inserted = await tx.rows<{ id: number }>(sql`
-    insert into messages (id, chat_id, author_id, kind, heading, body, item_id, file_ids, mention_ids, reply_to_id, run_id, created_at)
-    select coalesce(n.id, nextval('messages_id_seq')), n.chat_id, n.author_id, n.kind, n.heading, n.body, n.item_id,
-           n.file_ids::bigint[], n.mention_ids::bigint[], n.reply_to_id, n.run_id, n.created_at
-    from unnest(${rows.map((r) => r.id)}::bigint[], ${rows.map((r) => r.chatId)}::bigint[], ${rows.map((r) => r.authorId)}::bigint[],
-      ${rows.map((r) => r.kind)}::text[], ${rows.map((r) => r.heading)}::text[], ${rows.map((r) => r.body)}::text[], ${rows.map((r) => r.itemId)}::bigint[],
-      ${rows.map((r) => arrayLiteral(r.fileIds))}::text[], ${rows.map((r) => arrayLiteral(r.mentionIds))}::text[],
-      ${rows.map((r) => r.replyToId)}::bigint[], ${rows.map((r) => r.runId)}::bigint[], ${rows.map((r) => r.createdAt)}::timestamptz[])
-      with ordinality as n (id, chat_id, author_id, kind, heading, body, item_id, file_ids, mention_ids, reply_to_id, run_id, created_at, position)
-    order by n.position
+    insert into messages (chat_id, author_id, kind, heading, body, item_id, run_id, created_at
+      ${hasIds ? sql`, id` : empty} ${hasLists ? sql`, reply_to_id, file_ids, mention_ids` : empty})
+    select n.chat_id, n.author_id, n.kind, n.heading, n.body, n.item_id, n.run_id, ${createdAt}::timestamptz
+      ${hasIds ? sql`, coalesce(n.id, nextval('messages_id_seq'))` : empty}
+      ${hasLists ? sql`, n.reply_to_id, n.file_ids::bigint[], n.mention_ids::bigint[]` : empty}
+    from unnest(${rows.map((r) => r.chatId)}::bigint[], ${rows.map((r) => r.authorId)}::bigint[], ${rows.map((r) => r.kind)}::text[],
+      ${rows.map((r) => r.heading)}::text[], ${rows.map((r) => r.body)}::text[], ${rows.map((r) => r.itemId)}::bigint[], ${rows.map((r) => r.runId)}::bigint[]
+      ${hasIds ? sql`, ${rows.map((r) => r.id)}::bigint[]` : empty}
+      ${hasLists
+        ? sql`, ${rows.map((r) => r.replyToId)}::bigint[], ${rows.map((r) => arrayLiteral(r.fileIds))}::text[], ${rows.map((r) => arrayLiteral(r.mentionIds))}::text[]`
+        : empty})
+      as n (chat_id, author_id, kind, heading, body, item_id, run_id
+        ${hasIds ? sql`, id` : empty} ${hasLists ? sql`, reply_to_id, file_ids, mention_ids` : empty})
     returning id`);
   return inserted.map((row) => row.id);
 }
