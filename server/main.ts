@@ -94,9 +94,14 @@ async function firstStart(running: Vestnik, withDemo: boolean): Promise<void> {
     say('start.sign_in', { email, password });
   }
   if (!withDemo) return;
-  if (!isEmpty) return say('start.demo_not_empty');
+  if (!isEmpty) {
+    const { settings } = (await running.people.directory(running.db)).company;
+    if (settings.demo !== true) say('start.demo_not_empty');
+    return;
+  }
   const { seedDemo } = await import('../tools/demo/seed.ts');
-  await seedDemo(running, { language });
+  const demo = await seedDemo(running, { language });
+  if (demo) say('start.demo', { company: demo.company.name, email: demo.company.people.salesHead.email, password: demo.password });
 }
 
 async function main(): Promise<void> {
