@@ -2,7 +2,8 @@
  * A database server for one run of a tool: the embedded one in a temporary directory, or that of
  * DATABASE_URL, whose user must be allowed to create databases. Nothing stays behind after close().
  */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDb, raw, sql } from '../server/db/db.ts';
@@ -46,8 +47,11 @@ export async function openThrowawayServer({ databaseUrl }: { databaseUrl: string
   };
 }
 
+const directoryPrefix = 'vestnik-test-';
+
 async function startTemporary(): Promise<{ url: string; close(): Promise<void> }> {
-  const dir = await mkdtemp(join(tmpdir(), 'vestnik-test-'));
+  await removeLeftovers();
+  const dir = await mkdtemp(join(tmpdir(), directoryPrefix));
   // As root, the server runs as somebody else.
   await chmod(dir, 0o755);
   const remove = (): Promise<void> => rm(dir, { recursive: true, force: true });
@@ -63,5 +67,19 @@ async function startTemporary(): Promise<{ url: string; close(): Promise<void> }
   } catch (error) {
     await remove();
     throw error;
+  }
+}
+
+/** What runs that were killed left behind: a directory, and perhaps a server that still runs on it. */
+async function removeLeftovers(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const dataDir = join(tmpdir(), name, 'pg');
+    if (!name.startsWith(directoryPrefix) || !existsSync(join(dataDir, 'owner.lock'))) continue;
+    try {
+      await (await startEmbedded({ dataDir, settings })).stop();
+      await rm(join(tmpdir(), name), { recursive: true, force: true });
+    } catch {
+      // Its run is alive, or it is somebody else's.
+    }
   }
 }

@@ -9,9 +9,13 @@ const folder = new URL('./migrations/', import.meta.url);
 /** Any constant that nothing else in the database uses. */
 const lockKey = 7_463_001;
 
-/** Brings the database to the newest version. Returns the names of the migrations it applied. */
+/** The oldest PostgreSQL that knows everything our SQL uses. */
+const oldestServer = 15;
+
+/** Brings the database to the newest version. Throws a sentence when it cannot be used. Returns the names of the migrations it applied. */
 export async function migrate(db: Db): Promise<string[]> {
   const files = (await readdir(folder)).filter((name) => /^\d{4}_.*\.sql$/.test(name)).sort();
+  await checkServer(db);
   return db.transaction(async (tx) => {
     await tx.run(sql`select pg_advisory_xact_lock(${lockKey})`);
     await tx.run(sql`create table if not exists migrations (name text primary key, applied_at timestamptz not null default now())`);
@@ -29,6 +33,15 @@ export async function migrate(db: Db): Promise<string[]> {
     }
     return fresh;
   });
+}
+
+async function checkServer(db: Db): Promise<void> {
+  const server = await db.first<{ version: number; encoding: string }>(
+    sql`select current_setting('server_version_num')::int / 10000 as version, current_setting('server_encoding') as encoding`,
+  );
+  if (server === undefined) return;
+  if (server.version < oldestServer) throw new Error(`The database server is PostgreSQL ${server.version}; Vestnik needs ${oldestServer} or newer. Upgrade it, or point DATABASE_URL to another one.`);
+  if (server.encoding !== 'UTF8') throw new Error(`The database is encoded in ${server.encoding}, and Vestnik needs UTF8. Create one with: create database vestnik encoding 'UTF8' template template0.`);
 }
 
 /** Statements of a migration end with a semicolon at the end of a line; ours hold no function bodies. */
