@@ -341,3 +341,28 @@ test('files of a message open for who sees the message, and for nobody when it i
   await ask('anna', 'DELETE', `/${chatId}/messages/${id}`);
   await assert.rejects(drive.file(boris, file.id));
 });
+
+test('a removed member stops hearing of the chat at once, and learns that his list changed', async () => {
+  const chatId = await group('anna', [3, 4]);
+  const listen = (employeeId: number) => {
+    const frames: string[] = [];
+    const watcher = { ...actors.get('boris')!, employeeId };
+    return { frames, connection: live.connect({ watcher, send: (text) => void frames.push(text), close() {}, recheck: async () => watcher }) };
+  };
+  const [boris, vera, outsider] = [listen(3), listen(4), listen(1)];
+  for (const { connection } of [boris, vera]) assert.deepEqual(await connection.subscribe([`chat:${chatId}`]), { refused: [] });
+  assert.deepEqual(await outsider.connection.subscribe([`chat:${chatId}`]), { refused: [`chat:${chatId}`] }, 'not even an administrator');
+
+  const first = await send('anna', chatId, 'пока вместе');
+  assert.ok(vera.frames.some((f) => f.includes(`{"topic":"chat:${chatId}","what":"messages","id":${first}}`)));
+  vera.frames.length = 0;
+  await ask('anna', 'DELETE', `/${chatId}/members/4`);
+  const second = await send('anna', chatId, 'уже без неё');
+  // Answers to a question come after what was waiting for one.
+  assert.deepEqual(await vera.connection.subscribe([`chat:${chatId}`]), { refused: [`chat:${chatId}`] });
+  await boris.connection.subscribe([`chat:${chatId}`]);
+  assert.ok(boris.frames.some((f) => f.includes(`"id":${second}`)));
+  assert.ok(vera.frames.some((f) => f.includes(`{"topic":"employee:4","what":"chats","id":${chatId}}`)));
+  assert.ok(!vera.frames.some((f) => f.includes(`"topic":"chat:${chatId}"`)), vera.frames.join('\n'));
+  for (const { connection } of [boris, vera, outsider]) connection.close();
+});
