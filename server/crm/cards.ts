@@ -55,6 +55,8 @@ export function createCards({ db, drive, items, list, invoices, access, model: l
 
   /** Hangs new files on the item, so that who sees the item opens them; takes off what no field holds any more. */
   async function syncFiles(tx: Tx, actor: Actor, before: ItemRow | undefined, after: ItemRow): Promise<void> {
+    // Files hang on own fields only; a move changes none.
+    if (before?.values === after.values) return;
     const model = await loadModel(tx);
     const [old, current] = [fileIds(model, before), fileIds(model, after)];
     const added = [...current].filter((id) => !old.has(id));
@@ -89,7 +91,6 @@ export function createCards({ db, drive, items, list, invoices, access, model: l
     /** `version`: what the person saw. When others wrote meanwhile: `item.changed_meanwhile` with the names of the fields. */
     async changeItem(actor: Actor, itemId: number, changes: FieldChanges, version?: number): Promise<ItemRow> {
       return db.transaction(async (tx) => {
-        const before = await access.visibleItem(tx, actor, itemId);
         const [outcome] = await items.changeItems(tx, [{ id: itemId, changes, version }], originOf(actor), actor);
         if (!outcome) throw new Error('The change has no outcome.');
         if ('error' in outcome) {
@@ -99,7 +100,7 @@ export function createCards({ db, drive, items, list, invoices, access, model: l
           const fields = current > version ? await changedSince(tx, itemId, Math.min(current - version, 100)) : [];
           throw new UserError('item.changed_meanwhile', { ...error.params, fields }, 'version');
         }
-        await syncFiles(tx, actor, before, outcome.item);
+        await syncFiles(tx, actor, outcome.before, outcome.item);
         return outcome.item;
       });
     },

@@ -96,7 +96,8 @@ function searchWords(search: string | undefined): Sql {
   let where = empty;
   for (const word of (search ?? '').split(/\s+/).filter((part) => part !== '').slice(0, 10)) {
     const text = word.replace(/[\\%_]/g, (special) => `\\${special}`);
-    where = sql`${where} and search like '%' || lower(${text}::text) || '%'`;
+    const pieces = [...word].length >= 3 ? sql`and search_grams(search) @> search_grams(lower(${word}::text))` : empty;
+    where = sql`${where} ${pieces} and search like '%' || lower(${text}::text) || '%'`;
   }
   return where;
 }

@@ -263,15 +263,17 @@ export function createConfig({ db, live, people, items, now }: ConfigDeps) {
     for (const { name, isValid } of indexes) {
       // An invalid one was left by a process that died while it built it.
       if (!wanted.has(name) || !isValid) await db.run(raw(`drop index concurrently if exists ${name}`));
+      if (!wanted.has(name)) await db.run(raw(`drop statistics if exists ${name.replace('_idx', '_stats')}`));
     }
     const built = new Set(indexes.filter((index) => index.isValid).map((index) => index.name));
-    for (const [name, field] of wanted) {
-      if (built.has(name)) continue;
-      const on = field.isMultiple
-        ? `using gin ((values -> '${field.code}') jsonb_path_ops)`
-        : `(${valueExpression(field)}, id)`;
+    const missing = [...wanted].filter(([name]) => !built.has(name));
+    for (const [name, field] of missing) {
+      const on = field.isMultiple ? `using gin (${valueExpression(field)})` : `(${valueExpression(field)}, id)`;
+      // Without statistics of the expression the planner guesses, and walks along creation times instead.
+      await db.run(raw(`create statistics if not exists items_field_${field.id}_stats on (${valueExpression(field)}) from items`));
       await db.run(raw(`create index concurrently if not exists ${name} on items ${on} where deleted_at is null and item_type_id = ${Number(field.itemTypeId)}`));
     }
+    if (missing.length > 0) await db.run(sql`analyze items`);
   }
 
   /** Builds and drops indexes of own fields; resolves when done. Called after a change, and once at start. */

@@ -12,6 +12,7 @@ import type { Hint, Live } from '../live/live.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { AccessRights, Actor, Directory, People } from '../people/people.ts';
 import { UserError } from '../../shared/errors.ts';
+import { maySee } from './access.ts';
 import type { CrmModel, Stage } from './model.ts';
 import { type FieldShape, fieldShape, isEmpty, normaliseValue, shapeOf } from './values.ts';
 
@@ -82,7 +83,6 @@ export interface ItemPlan {
 /** What listeners to the right (robots, triggers) hear, inside the writing transaction. */
 export interface ItemsWritten {
   plans: readonly ItemPlan[];
-  arrivals: readonly Arrival[];
 }
 
 export const itemColumns = sql`
@@ -398,7 +398,7 @@ export interface ItemChange {
   version?: number;
 }
 
-export type ChangeOutcome = { id: number; item: ItemRow; changed: boolean } | { id: number; error: UserError };
+export type ChangeOutcome = { id: number; before: ItemRow; item: ItemRow; changed: boolean } | { id: number; error: UserError };
 
 export interface ItemsDeps {
   live: Live;
@@ -421,11 +421,13 @@ export function createItems({ live, people, jobs, model: loadModel, now }: Items
   async function writeItems(tx: Tx, plans: readonly ItemPlan[], at: Date): Promise<Arrival[]> {
     if (plans.length === 0) return [];
     const merged = mergePlans(plans);
-    const [arrivals] = await Promise.all([writeRows(tx, merged, at), insertChanges(tx, plans, at)]);
-    await Promise.all([
+    // All in one go: the connection is pipelined, and statements run in the order they are sent.
+    const [arrivals] = await Promise.all([
+      writeRows(tx, merged, at),
+      insertChanges(tx, plans, at),
       live.publish(tx, hintsOf(merged)),
-      arrivals.length > 0 ? jobs.wake(tx, arrivalsLoop) : undefined,
-      ...listeners.map((listener) => listener(tx, { plans: merged, arrivals })),
+      merged.some((plan) => plan.isMove) ? jobs.wake(tx, arrivalsLoop) : undefined,
+      ...listeners.map((listener) => listener(tx, { plans: merged })),
     ]);
     return arrivals;
   }
@@ -472,7 +474,7 @@ export function createItems({ live, people, jobs, model: loadModel, now }: Items
       for (const change of changes) {
         try {
           const before = byId.get(change.id);
-          if (!before || (rights && !rights.mayTouch('view', before))) throw new UserError('request.not_found', { kind: 'item', id: change.id });
+          if (!before || (rights && actor && !maySee(rights, actor, before))) throw new UserError('request.not_found', { kind: 'item', id: change.id });
           if (change.version !== undefined && change.version !== before.version) {
             throw new UserError('item.changed_meanwhile', { id: change.id, version: before.version });
           }
@@ -483,7 +485,7 @@ export function createItems({ live, people, jobs, model: loadModel, now }: Items
             plans.push(plan);
             byId.set(change.id, plan.after);
           }
-          outcomes.push({ id: change.id, item: plan?.after ?? before, changed: plan !== null });
+          outcomes.push({ id: change.id, before, item: plan?.after ?? before, changed: plan !== null });
         } catch (error) {
           if (!(error instanceof UserError)) throw error;
           outcomes.push({ id: change.id, error });

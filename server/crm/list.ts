@@ -52,11 +52,13 @@ export function isIndexable(type: FieldType): boolean {
 }
 
 /**
- * The SQL value of an own field that is not multiple; the index of the field is on the same expression.
+ * The SQL value of an own field; the index of the field, and the statistics by which PostgreSQL knows
+ * whether that index pays, are on the same expression. A multiple field is an array of texts.
  * Texts are cut: an index entry must stay far below 2,700 bytes.
  */
-export function valueExpression(field: Pick<Field, 'code' | 'type'>, table = ''): string {
+export function valueExpression(field: Pick<Field, 'code' | 'type' | 'isMultiple'>, table = ''): string {
   if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(field.code)) throw new Error(`Field code ${field.code} cannot stand in SQL.`);
+  if (field.isMultiple) return `field_values(${table}"values" -> '${field.code}')`;
   const value = `${table}"values" ->> '${field.code}'`;
   if (textTypes.has(field.type)) return `left(${value}, 200)`;
   if (field.type === 'number' || field.type === 'money') return `((${value})::numeric)`;
@@ -74,8 +76,6 @@ interface Column {
   value: Sql;
   sqlType: SqlType;
   isArray?: boolean;
-  /** Own multiple fields: the JSON array. */
-  jsonArray?: Sql;
   /** Whole text of an own field, where `value` is its beginning. */
   wholeText?: Sql;
 }
@@ -109,7 +109,7 @@ function ownColumn(field: Field): Column {
   const shape = { ...shapeOf(field), isMultiple: false };
   const whole = raw(`(i."values" ->> '${field.code}')`);
   const sqlType = field.type === 'number' || field.type === 'money' ? 'numeric' : isReference(field.type) ? 'bigint' : 'text';
-  if (field.isMultiple) return { shape, value: whole, sqlType, jsonArray: raw(`(i."values" -> '${field.code}')`) };
+  if (field.isMultiple) return { shape, value: raw(valueExpression(field, 'i.')), sqlType: 'text', isArray: true };
   return { shape, value: raw(valueExpression(field, 'i.')), sqlType, wholeText: textTypes.has(field.type) ? whole : undefined };
 }
 
@@ -150,7 +150,7 @@ function condition(model: CrmModel, itemTypeId: number, filter: ItemFilter, inde
   if (filter.field === 'semantics') return semanticsCondition(model, itemTypeId, filter, path);
   const column = columnOf(model, itemTypeId, filter.field, `${path}.field`);
   const { shape, value } = column;
-  const isMany = column.isArray === true || column.jsonArray !== undefined;
+  const isMany = column.isArray === true;
   const refused = () => new UserError('list.operator_invalid', { field: shape.name, operator: filter.op }, `${path}.op`);
   const one = (raw: unknown): unknown => {
     const stored = normaliseValue(shape, raw);
@@ -163,17 +163,13 @@ function condition(model: CrmModel, itemTypeId: number, filter: ItemFilter, inde
     return list.map(one);
   };
   const has = (values: readonly unknown[]): Sql =>
-    column.jsonArray
-      ? sql`(${join(values.map((v) => sql`${column.jsonArray} @> ${JSON.stringify([v])}::jsonb`), ' or ')})`
-      : column.isArray
-        ? sql`${value} && ${castList(values, column.sqlType)}`
-        : sql`${value} = any(${castList(values, column.sqlType)})`;
+    isMany ? sql`${value} && ${castList(values, column.sqlType)}` : sql`${value} = any(${castList(values, column.sqlType)})`;
 
   switch (filter.op) {
     case 'filled':
     case 'empty': {
       // An empty own field has no key; an empty list of observers is an empty array.
-      const isEmpty = column.isArray ? sql`${value} = '{}'` : sql`${column.jsonArray ?? value} is null`;
+      const isEmpty = isMany && shape.isSystem ? sql`${value} = '{}'` : sql`${value} is null`;
       return filter.op === 'empty' ? isEmpty : sql`not (${isEmpty})`;
     }
     case 'eq':
@@ -224,13 +220,16 @@ function semanticsCondition(model: CrmModel, itemTypeId: number, filter: ItemFil
   return sql`i.stage_id = any(${ids}::bigint[])`;
 }
 
-/** Items whose title holds all the words. Below three letters there is no trigram: the beginning of the title is meant. */
+/**
+ * Items whose title holds all the words. Below three letters there are no pieces to look up: such a
+ * word alone means the beginning of the title, beside longer ones it narrows what they found.
+ */
 function titleCondition(itemTypeId: number, words: readonly string[]): Sql {
-  const isLong = words.some((word) => [...word].length >= 3);
-  const matches = words.map((word, index) => {
-    const text = like(word);
-    if (isLong) return sql`t.title like '%' || lower(${text}::text) || '%'`;
-    return index === 0 ? sql`t.title like lower(${text}::text) || '%'` : sql`t.title like '%' || lower(${text}::text) || '%'`;
+  const isLong = (word: string) => [...word].length >= 3;
+  const matches = words.map((word) => {
+    const within = sql`t.title like '%' || lower(${like(word)}::text) || '%'`;
+    if (isLong(word)) return sql`search_grams(t.title) @> search_grams(lower(${word}::text)) and ${within}`;
+    return words.some(isLong) ? within : sql`t.title like lower(${like(words.join(' '))}::text) || '%'`;
   });
   return sql`i.id in (select t.item_id from item_titles t where t.item_type_id = ${raw(String(itemTypeId))} and ${join(matches, ' and ')})`;
 }

@@ -238,6 +238,12 @@ create index contacts_search_idx on contacts (left(search, 100), id) where delet
 create index companies_search_idx on companies (left(search, 100), id) where deleted_at is null;
 create index contacts_company_idx on contacts (company_id) where company_id is not null;
 
--- Any part of a title is found by trigrams where the server has them (it may lack the extension, or
--- the right to create it); everywhere else the indexes above find its beginning.
-do $$ begin if exists (select from pg_available_extensions where name = 'pg_trgm') then begin create extension if not exists pg_trgm; create index item_titles_trigram_idx on item_titles using gin (title gin_trgm_ops); create index contacts_trigram_idx on contacts using gin (search gin_trgm_ops); create index companies_trigram_idx on companies using gin (search gin_trgm_ops); exception when insufficient_privilege then null; end; end if; end $$;
+-- Any part of a title is found by its three-letter pieces. Not the extension pg_trgm: under the C locale it
+-- takes no letter beyond ASCII for a letter, and a shared server may not have it.
+create function search_grams(value text) returns text[] language sql immutable strict parallel safe as $$ select coalesce(array_agg(distinct substr(value, n, 3)), '{}') from generate_series(1, length(value) - 2) n $$;
+create index item_titles_grams_idx on item_titles using gin (search_grams(title));
+create index contacts_grams_idx on contacts using gin (search_grams(search));
+create index companies_grams_idx on companies using gin (search_grams(search));
+
+-- The values of a multiple own field as an array: a GIN index and statistics know arrays.
+create function field_values(value jsonb) returns text[] language sql immutable strict parallel safe as $$ select array(select jsonb_array_elements_text(value)) $$;
