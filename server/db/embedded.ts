@@ -481,6 +481,8 @@ function machineSettings(): Record<string, string> {
     log_truncate_on_rotation: 'on',
     log_checkpoints: 'off',
     log_min_duration_statement: '5s',
+    // Parameters are what people wrote.
+    log_parameter_max_length: '0',
   };
 }
 
