@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { UserError } from '../../shared/errors.ts';
+import { testDatabase } from '../../test/support/database.ts';
+import { sql } from '../db/db.ts';
+import { createJobs } from '../jobs/jobs.ts';
+import { createLive, type Hint } from '../live/live.ts';
+import type { Actor } from '../people/people.ts';
+import { type Channel, type Claimed, createDeliveries, type Outcome } from './deliveries.ts';
+import { createSealer } from './secrets.ts';
+
+const { db } = await testDatabase();
+let clock = new Date('2026-03-02T10:00:00Z');
+const now = () => clock;
+const pass = (seconds: number) => (clock = new Date(clock.getTime() + seconds * 1000));
+const reported: unknown[] = [];
+const heard: Hint[] = [];
+const live = createLive({ db, now });
+const listening = { publish: async (tx: Parameters<typeof live.publish>[0], hints: readonly Hint[]) => { heard.push(...hints); await live.publish(tx, hints); } };
+const worker = () => {
+  const jobs = createJobs({ db, now, onError: (error) => reported.push(error) });
+  const deliveries = createDeliveries({ db, live: listening, jobs, now, secret: 's', messageIdHost: 'crm.example.com', onError: (error) => reported.push(error) });
+  return { jobs, deliveries };
+};
+const { jobs, deliveries } = worker();
+await db.run(sql`insert into employees (id, email, is_admin) values (1, 'admin@x', true), (2, 'anna@x', false), (3, 'boris@x', false)`);
+const admin: Actor = { employeeId: 1, isAdmin: true, language: 'ru', timeZone: 'Europe/Moscow', via: 'session' };
+const anna: Actor = { ...admin, employeeId: 2, isAdmin: false };
+
+let sent: number[] = [];
+const next: Record<Channel, (delivery: Claimed) => Promise<Outcome>> = { email: async () => ({ kind: 'accepted' }), sms: async () => ({ kind: 'accepted' }) };
+for (const channel of ['email', 'sms'] as const) {
+  deliveries.addSender({ channel, lanes: 1, send: (delivery) => { sent.push(delivery.id); return next[channel](delivery); } });
+}
+let runs = 1;
+const queue = async (channel: Channel, to = 'x', extra: { runId?: number; employeeId?: number; itemId?: number } = {}) => {
+  const where = { senderId: 1, employeeId: extra.employeeId ?? 2, address: to, itemId: extra.itemId ?? null, runId: extra.runId ?? runs++ };
+  const [id] = await db.transaction((tx) => deliveries.queue(tx, [channel === 'email' ? { channel, ...where, content: { subject: 's', body: 'b', fileIds: [] } } : { channel, ...where, content: { text: 't' } }]));
+  return id;
+};
+const state = async (id: number | undefined) => (await deliveries.get(admin, id!)).state;
+const busy = (detail = 'busy'): Outcome => ({ kind: 'transient', error: { code: 'sms.gateway_busy', params: {}, detail } });
+
+test('one run sends to one address once per channel, and queueing leaves with the transaction', async () => {
+  const first = await queue('sms', '+79990000001', { runId: 500 });
+  assert.ok(first);
+  assert.equal(await queue('sms', '+79990000001', { runId: 500 }), undefined);
+  assert.ok(await queue('email', '+79990000001', { runId: 500 }));
+  await assert.rejects(db.transaction(async (tx) => {
+    await deliveries.queue(tx, [{ channel: 'sms', senderId: 1, employeeId: null, address: 'undone', itemId: null, runId: null, content: { text: 't' } }]);
+    throw new Error('undo');
+  }));
+  assert.equal(await db.first(sql`select from deliveries where address = 'undone'`), undefined);
+  await jobs.drain();
+  assert.equal(await state(first), 'accepted');
+});
+
+test('many are queued with one statement, thousands too', async () => {
+  const rows = Array.from({ length: 3000 }, (_, i) => ({ channel: 'sms' as const, senderId: 1, employeeId: 2, address: `+7${i}`, itemId: null, runId: 600, content: { text: `"a" {b} \\ ${i} 😀` } }));
+  const ids = await db.transaction((tx) => deliveries.queue(tx, rows));
+  assert.equal(ids.length, 3000);
+  const found = await deliveries.get(admin, ids[5]!);
+  assert.deepEqual(found.content, { text: '"a" {b} \\ 5 😀' });
+  await db.run(sql`delete from deliveries where run_id = 600`);
+});
+
+test('what is tried in vain waits longer each time, then is given up; send again starts anew', async () => {
+  next.sms = async () => busy('нет связи');
+  const id = await queue('sms', '+1', { itemId: 77 });
+  heard.length = 0;
+  const waits: number[] = [];
+  for (;;) {
+    await jobs.drain();
+    const { state: current, dueAt } = await deliveries.get(admin, id!);
+    if (current !== 'queued') break;
+    const seconds = (dueAt!.getTime() - clock.getTime()) / 1000;
+    waits.push(seconds / 60);
+    pass(seconds + 1);
+  }
+  [1, 5, 15, 60, 180, 360, 720, 1440].forEach((minutes, i) => assert.ok(waits[i]! >= minutes && waits[i]! <= minutes * 1.25, `${waits[i]} after ${minutes}`));
+  assert.equal(waits.length, 8);
+  const failed = await deliveries.get(admin, id!);
+  assert.deepEqual([failed.state, failed.attempts, failed.error?.code, failed.log.length], ['failed', 9, 'delivery.gave_up', 9]);
+  assert.ok(heard.some((hint) => hint.topic === 'item:77' && hint.what === 'runs') && heard.some((hint) => hint.topic === 'employee:2' && hint.what === 'deliveries'));
+  next.sms = async () => ({ kind: 'accepted', providerMessageId: 'p-1' });
+  await deliveries.decide(admin, id!, 'send_again');
+  await jobs.drain();
+  const done = await deliveries.get(admin, id!);
+  assert.deepEqual([done.state, done.providerMessageId, done.decidedBy, done.decision], ['accepted', 'p-1', 1, 'send_again']);
+  await db.transaction((tx) => deliveries.markDelivered(tx, { channel: 'sms', senderId: 1, providerMessageId: 'p-1' }));
+  assert.equal(await state(id), 'delivered');
+});
+
+test('being asked to wait is obeyed and never counts as a failure', async () => {
+  next.sms = async () => ({ kind: 'transient', error: { code: 'sms.gateway_busy', params: {} }, retryAt: new Date(clock.getTime() + 30_000) });
+  const id = await queue('sms');
+  for (let i = 0; i < 20; i++) {
+    await jobs.drain();
+    const { dueAt } = await deliveries.get(admin, id!);
+    const seconds = (dueAt!.getTime() - clock.getTime()) / 1000;
+    assert.ok(seconds >= 30 && seconds <= 31.1, String(seconds));
+    pass(32);
+  }
+  next.sms = async () => ({ kind: 'accepted' });
+  await jobs.drain();
+  assert.equal(await state(id), 'accepted');
+});
+
+test('an SMS that may have gone out waits for a person; an e-mail is tried again', async () => {
+  const lost: Outcome = { kind: 'unknown', error: { code: 'sms.answer_lost', params: {} } };
+  next.sms = next.email = async () => lost;
+  const [sms, email] = [await queue('sms'), await queue('email')];
+  await jobs.drain();
+  assert.deepEqual([await state(sms), await state(email)], ['unknown', 'queued']);
+  pass(24 * 3600);
+  next.email = next.sms = async () => ({ kind: 'accepted' });
+  await jobs.drain();
+  assert.deepEqual([await state(sms), await state(email)], ['unknown', 'accepted']);
+  await assert.rejects(deliveries.decide(anna, sms!, 'mark_sent'), (error: unknown) => error instanceof UserError && error.code === 'access.admin_only');
+  await deliveries.decide(admin, sms!, 'mark_sent');
+  assert.equal(await state(sms), 'accepted');
+  await assert.rejects(deliveries.decide(admin, sms!, 'send_again'), (error: unknown) => error instanceof UserError && error.code === 'delivery.not_decidable');
+});
+
+test('two workers at once send nothing twice and leave nothing', async () => {
+  await db.run(sql`delete from deliveries`);
+  sent = [];
+  next.sms = async () => { await new Promise(setImmediate); return { kind: 'accepted' }; };
+  const other = worker();
+  other.deliveries.addSender({ channel: 'sms', lanes: 1, send: (delivery) => { sent.push(delivery.id); return next.sms(delivery); } });
+  await db.transaction((tx) => deliveries.queue(tx, Array.from({ length: 300 }, (_, i) => ({ channel: 'sms' as const, senderId: 1, employeeId: 2, address: `+7${i}`, itemId: null, runId: null, content: { text: 't' } }))));
+  await Promise.all([jobs.drain(), other.jobs.drain(), jobs.drain()]);
+  assert.equal(sent.length, 300);
+  assert.equal(new Set(sent).size, 300);
+  assert.equal((await db.rows(sql`select from deliveries where state <> 'accepted'`)).length, 0);
+});
+
+test('what a dead worker held is taken over: begun SMS become unknown, the rest is sent; the zombie writes nothing', async () => {
+  await db.run(sql`delete from deliveries`);
+  sent = [];
+  next.sms = next.email = async () => ({ kind: 'accepted' });
+  const [begunSms, heldSms, begunEmail] = [await queue('sms', '+1'), await queue('sms', '+2'), await queue('email', 'a@b')];
+  const zombieSms = await deliveries.claim('sms', 10);
+  const [zombieEmail] = await deliveries.claim('email', 10);
+  const begun = zombieSms.find((delivery) => delivery.id === begunSms)!;
+  assert.ok(await deliveries.begin(begun));
+  assert.ok(await deliveries.begin(zombieEmail!));
+  await jobs.drain();
+  assert.deepEqual(sent, [], 'the lease holds');
+  pass(41);
+  await jobs.drain();
+  assert.deepEqual([await state(begunSms), await state(heldSms), await state(begunEmail)], ['unknown', 'accepted', 'accepted']);
+  assert.deepEqual(new Set(sent), new Set([heldSms, begunEmail]));
+  assert.equal(await deliveries.record(begun, { kind: 'accepted' }), false);
+  assert.equal(await deliveries.record(zombieEmail!, { kind: 'permanent', error: { code: 'mail.rejected', params: {} } }), false);
+  assert.equal(await deliveries.begin(zombieSms.find((delivery) => delivery.id === heldSms)!), false, 'and it may not send');
+  assert.deepEqual([await state(begunSms), await state(begunEmail)], ['unknown', 'accepted']);
+  assert.deepEqual((await deliveries.get(admin, begunEmail!)).log.map((attempt) => attempt.outcome), ['unknown', 'accepted']);
+});
+
+test('a bug while sending is reported and leaves an honest outcome', async () => {
+  next.sms = next.email = async () => { throw new Error('bug'); };
+  const [sms, email] = [await queue('sms'), await queue('email')];
+  await jobs.drain();
+  assert.deepEqual([await state(sms), await state(email)], ['unknown', 'queued']);
+  assert.equal(reported.splice(0).length, 2);
+});
+
+test('the journal is filtered and paged; others than administrators see their own', async () => {
+  await db.run(sql`delete from deliveries`);
+  for (let i = 0; i < 5; i++) await queue(i % 2 ? 'sms' : 'email', `a${i}@x`, { employeeId: i < 3 ? 2 : 3, itemId: i });
+  const seen: number[] = [];
+  for (let cursor: number | undefined; ; ) {
+    const page = await deliveries.list(admin, {}, { cursor, limit: 2 });
+    seen.push(...page.items.map((item) => item.id));
+    if (page.nextCursor === null) break;
+    cursor = Number(page.nextCursor);
+  }
+  assert.equal(new Set(seen).size, 5);
+  const count = async (who: Actor, filter: Parameters<typeof deliveries.list>[1]) => (await deliveries.list(who, filter, { limit: 50 })).items.length;
+  assert.equal(await count(admin, { channel: 'sms' }), 2);
+  assert.equal(await count(admin, { state: 'queued', employeeId: 3 }), 2);
+  assert.equal(await count(admin, { address: 'A4@' }), 1);
+  assert.equal(await count(admin, { itemId: 2 }), 1);
+  assert.equal(await count(admin, { from: new Date(clock.getTime() + 1) }), 0);
+  assert.equal(await count(anna, {}), 3);
+  assert.equal(await count(anna, { employeeId: 3 }), 0);
+  await assert.rejects(deliveries.get(anna, seen[0]!), (error: unknown) => error instanceof UserError && error.code === 'request.not_found');
+});
+
+test('sealed secrets open under the same secret and purpose alone', () => {
+  const sealed = createSealer('one').seal('mail', { password: 'пароль' });
+  assert.deepEqual(createSealer('one').open('mail', sealed), { password: 'пароль' });
+  assert.equal(createSealer('two').open('mail', sealed), undefined);
+  assert.equal(createSealer('one').open('sms', sealed), undefined);
+  const damaged = Buffer.from(sealed);
+  damaged[damaged.length - 1]! ^= 1;
+  assert.equal(createSealer('one').open('mail', damaged), undefined);
+  assert.equal(createSealer('one').open('mail', Buffer.alloc(5)), undefined);
+  assert.notDeepEqual(createSealer('one').seal('mail', {}), createSealer('one').seal('mail', {}));
+});
