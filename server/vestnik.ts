@@ -21,6 +21,8 @@ import { createChat } from './messaging/chat/chat.ts';
 import { chatRoutes } from './messaging/chat/routes.ts';
 import { createFeed } from './messaging/feed/feed.ts';
 import { feedRoutes } from './messaging/feed/routes.ts';
+import { createMail, type Mail } from './messaging/mail/mail.ts';
+import { mailRoutes } from './messaging/mail/routes.ts';
 import { createNotifications } from './messaging/notifications/notifications.ts';
 import { notificationsRoutes } from './messaging/notifications/routes.ts';
 import { type Actor, createPeople } from './people/people.ts';
@@ -70,7 +72,9 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
     db, live, jobs, now, secret: options.secret, messageIdHost: new URL(options.publicUrl).hostname,
     onError: (error, where) => app.log.error({ err: error, where }, 'sending failed by our fault'),
   });
-  const channels = createChannels();
+  const mail = createMail({ db, drive, deliveries, now, publicUrl: options.publicUrl });
+  mail.startSending();
+  const channels = createChannels({ mail });
   const robots = createRobots({
     db, jobs, live, people, crm, channels, now, publicUrl: options.publicUrl,
     writers: { crm, live, notifications, feed, chat, deliveries },
@@ -96,6 +100,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
       notificationsRoutes({ notifications }),
       feedRoutes({ feed }),
       chatRoutes({ chat }),
+      mailRoutes({ mail, db }),
       robotsRoutes({ robots }),
     ],
   });
@@ -114,16 +119,16 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
     return made;
   }
 
-  return { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, notifications, feed, chat, robots };
+  return { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, notifications, feed, chat, mail, robots };
 }
 
 /** The mail senders and SMS providers there are, kept as long as the version of the configuration. */
-function createChannels() {
+function createChannels({ mail }: { mail: Mail }) {
   let kept: { version: number; channels: Channels } | undefined;
   return async (q: Queryable, version: number): Promise<Channels> => {
     if (kept?.version === version) return kept.channels;
     const [senders, providers] = await Promise.all([
-      q.rows<{ id: number; isDefault: boolean }>(sql`select id, is_default from mail_senders where deleted_at is null`),
+      mail.choices(q),
       q.rows<{ id: number; isDefault: boolean }>(sql`select id, is_default from sms_providers where deleted_at is null`),
     ]);
     const channels: Channels = {
@@ -191,6 +196,7 @@ export async function startVestnik(options: VestnikOptions) {
     await live.stop();
     await app.close();
     await jobs.stop();
+    modules.mail.close();
     await db.close();
   }
 
