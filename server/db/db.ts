@@ -9,6 +9,7 @@
  * - Connections are pipelined: queries started without awaiting each other travel together.
  * - Does not do: caching, mapping to objects, retrying what is not a deadlock.
  */
+import type { Writable } from 'node:stream';
 import pg from 'pg';
 import sqlTag, { empty, join, raw, Sql } from 'sql-template-tag';
 import { TransientError } from '../../shared/errors.ts';
@@ -98,8 +99,26 @@ function toTransient(error: unknown): unknown {
   return isLost ? new TransientError('database.unavailable', { cause: error }) : error;
 }
 
+const corked = new WeakSet<Writable>();
+
+/**
+ * Everything sent in this turn goes out in one write: a system call costs more than most of our queries.
+ * `connection.stream` is the socket under a pg client; where it is not, queries merely travel one by one.
+ */
+function sendTogether(client: pg.ClientBase | pg.Pool): void {
+  const stream = 'connection' in client && client.connection instanceof pg.Connection ? client.connection.stream : undefined;
+  if (!stream || corked.has(stream)) return;
+  corked.add(stream);
+  stream.cork();
+  process.nextTick(() => {
+    corked.delete(stream);
+    stream.uncork();
+  });
+}
+
 async function execute(client: pg.ClientBase | pg.Pool, query: Sql): Promise<pg.QueryArrayResult<unknown[]>> {
   const text = query.text;
+  sendTogether(client);
   try {
     return await client.query({ text, values: query.values, name: preparedName(text), rowMode: 'array' });
   } catch (error) {
@@ -166,6 +185,7 @@ export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
     let isOver = false;
     try {
       // Not awaited: BEGIN travels with the first query.
+      sendTogether(client);
       const begun = client.query(options.asyncCommit ? 'begin; set local synchronous_commit = off' : 'begin');
       begun.catch(() => {});
       const result = await work({
@@ -178,6 +198,7 @@ export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
         },
       });
       isOver = true;
+      sendTogether(client);
       const ended = client.query(options.dryRun ? 'rollback' : 'commit');
       const [answer] = await Promise.all([ended, begun, ...lastWrites]);
       // PostgreSQL answers COMMIT of a failed transaction with a quiet ROLLBACK.
