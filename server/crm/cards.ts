@@ -6,7 +6,7 @@
  */
 import { type Db, json, type Queryable, sql, type Tx } from '../db/db.ts';
 import type { Drive } from '../drive/drive.ts';
-import type { Actor } from '../people/people.ts';
+import type { Actor, People } from '../people/people.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { CrmAccess } from './access.ts';
 import type { Invoices } from './invoices.ts';
@@ -33,6 +33,7 @@ export const maxItemsAtOnce = 10_000;
 
 interface CardsDeps {
   db: Db;
+  people: People;
   drive: Drive;
   items: Items;
   list: List;
@@ -41,7 +42,7 @@ interface CardsDeps {
   model: (q: Queryable, version?: number) => Promise<CrmModel>;
 }
 
-export function createCards({ db, drive, items, list, invoices, access, model: loadModel }: CardsDeps) {
+export function createCards({ db, people, drive, items, list, invoices, access, model: loadModel }: CardsDeps) {
   function fileIds(model: CrmModel, row: ItemRow | undefined): Set<number> {
     const ids = new Set<number>();
     if (!row) return ids;
@@ -95,6 +96,10 @@ export function createCards({ db, drive, items, list, invoices, access, model: l
         if (!outcome) throw new Error('The change has no outcome.');
         if ('error' in outcome) {
           const { error } = outcome;
+          // An observer sees the item, so for an observer it is not missing.
+          if (error.code === 'request.not_found' && error.params.kind === 'item' && error.params.id === itemId) {
+            throw new UserError('access.denied', { action: changes.stageId === undefined ? 'change' : 'move' });
+          }
           if (error.code !== 'item.changed_meanwhile' || version === undefined) throw error;
           const current = Number(error.params.version);
           const fields = current > version ? await changedSince(tx, itemId, Math.min(current - version, 100)) : [];
@@ -123,7 +128,8 @@ export function createCards({ db, drive, items, list, invoices, access, model: l
 
     async deleteItem(actor: Actor, itemId: number): Promise<void> {
       await db.transaction(async (tx) => {
-        await access.visibleItem(tx, actor, itemId);
+        const item = await access.visibleItem(tx, actor, itemId);
+        if (!(await people.access(tx, actor)).mayTouch('delete', item)) throw new UserError('access.denied', { action: 'delete' });
         await items.deleteItems(tx, [itemId], actor);
       });
     },

@@ -21,7 +21,7 @@ import { createModelCache } from './model.ts';
 import { createTimeline } from './timeline.ts';
 
 export type { CrmModel, Field, FieldSettings, FieldType, ItemType, Pipeline, Stage } from './model.ts';
-export type { Arrival, Cause, ChangeOutcome, FieldChanges, ItemChange, ItemPlan, ItemRow, ItemsWritten, NewItem, Origin } from './items.ts';
+export type { Cause, ChangeOutcome, FieldChanges, ItemChange, ItemPlan, ItemRow, ItemsWritten, NewItem, Origin } from './items.ts';
 export { arrivalsLoop, itemColumns, lockItems, missingFields, planChange, planCreation, verifyReferences } from './items.ts';
 export { type FieldShape, fieldShape, isEmpty, normaliseValue, shapeOf, systemFields } from './values.ts';
 
@@ -50,7 +50,7 @@ export function createCrm({ db, live, people, drive, jobs, now }: CrmDeps) {
   const timeline = createTimeline({ live, people, drive, access, now });
   const clients = createClients({ live, people, model, now });
   const invoices = createInvoices({ people, items, access, model, now });
-  const cards = createCards({ db, drive, items, list, invoices, access, model });
+  const cards = createCards({ db, people, drive, items, list, invoices, access, model });
 
   live.registerTopic('item', (watcher, id) => access.mayViewItem(db, watcher, id));
   live.registerTopic('pipeline', (watcher, id) => access.mayViewPipeline(db, watcher, id));

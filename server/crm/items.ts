@@ -57,17 +57,6 @@ export interface Origin {
 /** New values by field code, system or own; `stageId` moves the item. */
 export type FieldChanges = Readonly<Record<string, unknown>>;
 
-export interface Arrival {
-  id: number;
-  itemId: number;
-  pipelineId: number;
-  stageId: number;
-  /** null: the item was created on the stage. */
-  fromStageId: number | null;
-  origin: Origin;
-  createdAt: Date;
-}
-
 /** A validated change of one item, not yet written. */
 export interface ItemPlan {
   before: ItemRow | null;
@@ -282,7 +271,7 @@ function unknownReference(field: FieldShape, id: number): UserError {
 }
 
 /** Writes validated plans; at most one plan per item. Everything a stage change sets off hangs on this statement. */
-async function writeRows(tx: Tx, plans: readonly ItemPlan[], now: Date): Promise<Arrival[]> {
+function writeRows(tx: Tx, plans: readonly ItemPlan[], now: Date): Promise<unknown> {
   const created = plans.filter((plan) => plan.before === null);
   const changed = plans.filter((plan) => plan.before !== null);
   const moved = plans.filter((plan) => plan.isMove);
@@ -321,13 +310,12 @@ async function writeRows(tx: Tx, plans: readonly ItemPlan[], now: Date): Promise
         "closesOn" date, values jsonb, "parentId" bigint, version int, "updatedBy" bigint, "movedAt" timestamptz, "movedBy" bigint)
       where i.id = r.id`));
   }
-  const arrivals = moved.length > 0 ? insertArrivals(tx, moved, now) : [];
-  const [list] = await Promise.all([arrivals, ...writes]);
-  return list;
+  if (moved.length > 0) writes.push(insertArrivals(tx, moved, now));
+  return Promise.all(writes);
 }
 
-async function insertArrivals(tx: Tx, moved: readonly ItemPlan[], now: Date): Promise<Arrival[]> {
-  const ids = await tx.rows<{ id: number; itemId: number }>(sql`
+function insertArrivals(tx: Tx, moved: readonly ItemPlan[], now: Date): Promise<unknown> {
+  return tx.run(sql`
     with arrived as (
       insert into arrivals (item_id, pipeline_id, stage_id, from_stage_id, employee_id, cause, run_id, chain_id, depth, created_at)
       select item_id, pipeline_id, stage_id, from_stage_id, employee_id, cause, run_id, chain_id, depth, ${now}
@@ -338,25 +326,13 @@ async function insertArrivals(tx: Tx, moved: readonly ItemPlan[], now: Date): Pr
         ${moved.map((p) => p.origin.depth ?? 0)}::smallint[])
         with ordinality as r(item_id, pipeline_id, stage_id, from_stage_id, employee_id, cause, run_id, chain_id, depth, place)
       order by place
-      returning id, item_id
-    ), queued as (
-      insert into arrival_queue (arrival_id, due_at) select id, ${now} from arrived
+      returning id
     )
-    select id, item_id from arrived`);
-  const idByItem = new Map(ids.map((row) => [row.itemId, row.id]));
-  return moved.map((plan) => ({
-    id: idByItem.get(plan.after.id) ?? 0,
-    itemId: plan.after.id,
-    pipelineId: plan.after.pipelineId,
-    stageId: plan.after.stageId,
-    fromStageId: plan.before?.stageId ?? null,
-    origin: plan.origin,
-    createdAt: now,
-  }));
+    insert into arrival_queue (arrival_id, due_at) select id, ${now} from arrived`);
 }
 
 /** History rows: one per plan that changed fields. Several plans of one item make several rows. */
-export async function insertChanges(tx: Tx, plans: readonly ItemPlan[], now: Date): Promise<void> {
+async function insertChanges(tx: Tx, plans: readonly ItemPlan[], now: Date): Promise<void> {
   const changed = plans.filter((plan) => plan.before !== null && Object.keys(plan.changes).length > 0);
   if (changed.length === 0) return;
   await tx.run(sql`
@@ -418,18 +394,16 @@ export function createItems({ live, people, jobs, model: loadModel, now }: Items
   const deletionListeners: ((tx: Tx, itemIds: readonly number[]) => Promise<void>)[] = [];
 
   /** Writes plans (several per item allowed, in order) with everything they set off. References were verified. */
-  async function writeItems(tx: Tx, plans: readonly ItemPlan[], at: Date): Promise<Arrival[]> {
-    if (plans.length === 0) return [];
+  async function writeItems(tx: Tx, plans: readonly ItemPlan[], at: Date): Promise<void> {
+    if (plans.length === 0) return;
     const merged = mergePlans(plans);
-    // All in one go: the connection is pipelined, and statements run in the order they are sent.
-    const [arrivals] = await Promise.all([
-      writeRows(tx, merged, at),
-      insertChanges(tx, plans, at),
+    // Single statements, sent right here: they may travel with the commit.
+    tx.withCommit(Promise.all([writeRows(tx, merged, at), insertChanges(tx, plans, at)]));
+    await Promise.all([
       live.publish(tx, hintsOf(merged)),
       merged.some((plan) => plan.isMove) ? jobs.wake(tx, arrivalsLoop) : undefined,
       ...listeners.map((listener) => listener(tx, { plans: merged })),
     ]);
-    return arrivals;
   }
 
   function assertMay(rights: AccessRights, plan: ItemPlan): void {

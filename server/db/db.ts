@@ -30,7 +30,8 @@ export interface Tx extends Queryable {
   afterCommit(hook: () => void): void;
   /**
    * Writes whose answers nobody waits for: they travel together with the commit, which becomes a
-   * rollback (and the transaction throws) when one of them fails.
+   * rollback (and the transaction throws) when one of them fails. Their statements must have been sent
+   * already: what a promise would send later comes after the commit, and is refused.
    */
   withCommit(writes: Promise<unknown>): void;
 }
@@ -211,7 +212,9 @@ export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
       isOver = true;
       await client.query('rollback').catch(() => (isBroken = true));
       client.release(isBroken);
-      throw toTransient(error);
+      // What came after a failed write only says that the transaction was lost already.
+      const first = (await Promise.allSettled(lastWrites)).find((write) => write.status === 'rejected');
+      throw toTransient(first ? first.reason : error);
     }
   }
 

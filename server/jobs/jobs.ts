@@ -58,8 +58,9 @@ export function createJobs({ db, now, onError }: { db: Db; now: () => Date; onEr
     }
     wake(): void {
       if (!isStarted) return;
-      // With every lane busy, remember: the lane that ends first goes round once more.
-      if (this.busy >= this.loop.lanes) this.isWoken = true;
+      // A busy lane goes round once more and takes what has gathered: fewer and fuller rounds. More
+      // lanes open only while rounds come out full.
+      if (this.busy > 0) this.isWoken = true;
       else void this.lane();
     }
     private async lane(): Promise<void> {

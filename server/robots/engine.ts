@@ -40,7 +40,7 @@ import type { Reference } from './placeholders.ts';
 import { RobotFailure, type RobotType } from './robot.ts';
 import { createSource, namesOf, type Surroundings } from './source.ts';
 import {
-  actedInChains, actedRobots, type ArrivalRow, arrivalsByIds, cancelWaitingRuns, claimArrivals, companiesByIds, contactsByIds,
+  actedInChains, actedRobots, type ArrivalRow, arrivalsByIds, cancelWaitingRuns, claimArrivals, type ClaimedRow, companiesByIds, contactsByIds,
   dueArrivalIds, earlierResults, fileNames, itemsWithDueRuns, itemTitles, lockDueRuns, nextDueAt, putOffArrival, type RunRow, runsOfArrivals,
   type RunTrace, takeNumbers, updateRuns, waitingRuns,
 } from './store.ts';
@@ -195,19 +195,19 @@ export function createEngine(deps: EngineDeps) {
     works: Work[];
   }
 
-  /** Loads everything a set of arrivals needs. The items are locked here, in the order of their ids. */
+  /** Loads everything a set of arrivals needs. Their items were locked before, in the order of their ids. */
   async function load(
     tx: Tx,
     arrivals: readonly ArrivalRow[],
     config: ConfigVersions,
     at: Date,
-    due: { runs: readonly RunRow[]; items: readonly ItemRow[] } | undefined,
+    items: readonly ItemRow[],
+    due: { runs: readonly RunRow[] } | undefined,
     versionFor: (arrival: ArrivalRow, version: number | undefined) => number | undefined = (_, id) => id,
     given: Map<number, CompiledVersion> = new Map(),
   ): Promise<Loaded> {
     const itemIds = [...new Set(arrivals.map((arrival) => arrival.itemId))];
-    const [items, existing, model, directory, channels] = await Promise.all([
-      due ? due.items : lockItems(tx, itemIds),
+    const [existing, model, directory, channels] = await Promise.all([
       due ? runsOfArrivals(tx, arrivals.map((arrival) => arrival.id)) : [],
       crm.model(tx, config.crm),
       people.directory(tx, config.people),
@@ -437,13 +437,13 @@ export function createEngine(deps: EngineDeps) {
   function workArrivals(limit: number, only: number | null): Promise<number> {
     return db.transaction(async (tx) => {
       const at = now();
-      const [arrivals, config] = await Promise.all([claimArrivals(tx, at, limit, only), configVersions(tx)]);
-      if (arrivals.length === 0) return 0;
-      const { works, known } = await load(tx, arrivals, config, at, undefined);
+      const [claimed, config] = await Promise.all([claimArrivals(tx, at, limit, only), configVersions(tx)]);
+      if (claimed.length === 0) return 0;
+      const { works, known } = await load(tx, claimed.map(arrivalOf), config, at, itemsOf(claimed), undefined);
       await decide(works, known);
       await flush(tx, known.unit, writers, at);
       await wakeFollowUps(tx, known.unit);
-      return arrivals.length;
+      return claimed.length;
     }, { asyncCommit: true });
   }
 
@@ -477,9 +477,11 @@ export function createEngine(deps: EngineDeps) {
     return db.transaction(async (tx) => {
       // Due or put off: taken either way.
       const at = now();
-      const [[arrival], config] = await Promise.all([claimArrivals(tx, new Date(at.getTime() + 3_600_000), 1, arrivalId), configVersions(tx)]);
-      if (!arrival) return;
-      const { works, known } = await load(tx, [arrival], config, at, undefined);
+      const [claimed, config] = await Promise.all([claimArrivals(tx, new Date(at.getTime() + 3_600_000), 1, arrivalId), configVersions(tx)]);
+      const [first] = claimed;
+      if (!first) return;
+      const arrival = arrivalOf(first);
+      const { works, known } = await load(tx, [arrival], config, at, itemsOf(claimed), undefined);
       for (const work of works) {
         for (const robot of work.version?.onStage(arrival.stageId) ?? []) {
           const run = newRun(work, robot, known);
@@ -500,7 +502,7 @@ export function createEngine(deps: EngineDeps) {
       const [runs, config] = await Promise.all([lockDueRuns(tx, itemIds, at), configVersions(tx)]);
       if (runs.length === 0) return 0;
       const arrivals = await arrivalsByIds(tx, [...new Set(runs.map((run) => run.arrivalId))]);
-      const { works, known } = await load(tx, arrivals, config, at, { runs, items });
+      const { works, known } = await load(tx, arrivals, config, at, items, { runs });
       await decide(works, known);
       const touched = new Set(known.unit.changedRuns.map((run) => run.id));
       // A due run whose robot is unknown to its version cannot be decided: it ends, or it would be due for ever.
@@ -551,7 +553,7 @@ export function createEngine(deps: EngineDeps) {
   /** In the transaction of the change: leaving a stage cancels what waits there; a changed date moves what follows it. */
   async function onItemsWritten(tx: Tx, { plans }: ItemsWritten): Promise<void> {
     const moved = plans.filter((plan) => plan.isMove && plan.before !== null).map((plan) => plan.after.id);
-    if (moved.length > 0) await cancelWaitingRuns(tx, moved, 'stage.left', now());
+    if (moved.length > 0) tx.withCommit(cancelWaitingRuns(tx, moved, 'stage.left', now()));
     const changed = plans.filter((plan) => !plan.isMove && plan.before !== null && Object.keys(plan.changes).length > 0);
     if (changed.length > 0) await replan(tx, changed.map((plan) => plan.after));
   }
@@ -561,7 +563,7 @@ export function createEngine(deps: EngineDeps) {
     const runs = await waitingRuns(tx, items.map((item) => item.id));
     if (runs.length === 0) return;
     const [arrivals, config] = await Promise.all([arrivalsByIds(tx, [...new Set(runs.map((run) => run.arrivalId))]), configVersions(tx)]);
-    const { works, known } = await load(tx, arrivals, config, at, { runs: [], items });
+    const { works, known } = await load(tx, arrivals, config, at, items, { runs: [] });
     const moved: RunRow[] = [];
     for (const work of works) {
       for (const run of runs) {
@@ -621,7 +623,7 @@ export function createEngine(deps: EngineDeps) {
         chainId: null, depth: 0, createdAt: at,
       };
       const config = await configVersions(tx);
-      const { works, known } = await load(tx, [arrival], config, at, undefined, () => version.id, new Map([[version.id, version]]));
+      const { works, known } = await load(tx, [arrival], config, at, await lockItems(tx, [item.id]), undefined, () => version.id, new Map([[version.id, version]]));
       for (const work of works) {
         if (work.state) work.state.row = { ...work.state.row, stageId };
         await decideArrival(work, known);
@@ -640,6 +642,20 @@ export function createEngine(deps: EngineDeps) {
       return { unit: known.unit, batch: known.batch };
     },
   };
+}
+
+function arrivalOf(row: ClaimedRow): ArrivalRow {
+  return {
+    id: row.arrivalId, itemId: row.id, pipelineId: row.arrivalPipelineId, stageId: row.arrivalStageId, fromStageId: row.fromStageId,
+    employeeId: row.employeeId, cause: row.cause, runId: row.runId, chainId: row.chainId, depth: row.depth, createdAt: row.arrivedAt,
+  };
+}
+
+/** The items that are still there, each once although it may have arrived twice. */
+function itemsOf(claimed: readonly ClaimedRow[]): ItemRow[] {
+  const items = new Map<number, ItemRow>();
+  for (const row of claimed) if (row.deletedAt === null) items.set(row.id, row);
+  return [...items.values()];
 }
 
 function isDatabaseError(error: unknown): boolean {

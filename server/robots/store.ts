@@ -1,5 +1,6 @@
 /** All SQL of the robots module. Takes the transaction first; returns plain rows. */
 import { empty, join, json, type Queryable, sql, type Tx } from '../db/db.ts';
+import { itemColumns, type ItemRow } from '../crm/crm.ts';
 import type { RobotRecord } from './versions.ts';
 
 export interface ArrivalRow {
@@ -48,9 +49,27 @@ export interface RunTrace {
 const arrivalColumns = sql`a.id, a.item_id, a.pipeline_id, a.stage_id, a.from_stage_id, a.employee_id, a.cause, a.run_id, a.chain_id, a.depth, a.created_at`;
 const runColumns = sql`r.id, r.arrival_id, r.robot_id, r.version_id, r.item_id, r.state, r.reason, r.trace, r.results, r.due_at, r.created_at, r.finished_at`;
 
-/** Takes up to `limit` due arrivals off the queue for this transaction; `only` narrows to one of them. */
-export function claimArrivals(tx: Tx, at: Date, limit: number, only: number | null = null): Promise<ArrivalRow[]> {
-  return tx.rows<ArrivalRow>(sql`
+/** An arrival with its item as it is now, locked; `deletedAt` says whether it is still there. */
+export interface ClaimedRow extends ItemRow {
+  arrivalId: number;
+  arrivalPipelineId: number;
+  arrivalStageId: number;
+  fromStageId: number | null;
+  employeeId: number | null;
+  cause: string;
+  runId: number | null;
+  chainId: number | null;
+  depth: number;
+  arrivedAt: Date;
+  deletedAt: Date | null;
+}
+
+/**
+ * Takes up to `limit` due arrivals off the queue for this transaction and locks their items in the order of
+ * their ids, in one statement; `only` narrows to one arrival. Items are never removed, so none is missing.
+ */
+export function claimArrivals(tx: Tx, at: Date, limit: number, only: number | null = null): Promise<ClaimedRow[]> {
+  return tx.rows<ClaimedRow>(sql`
     with claimed as (
       delete from arrival_queue where arrival_id = any(array(
         select q.arrival_id from arrival_queue q
@@ -58,7 +77,10 @@ export function claimArrivals(tx: Tx, at: Date, limit: number, only: number | nu
         order by q.arrival_id limit ${limit} for update skip locked))
       returning arrival_id
     )
-    select ${arrivalColumns} from claimed c join arrivals a on a.id = c.arrival_id`);
+    select a.id as arrival_id, a.pipeline_id as arrival_pipeline_id, a.stage_id as arrival_stage_id, a.from_stage_id, a.employee_id, a.cause,
+      a.run_id, a.chain_id, a.depth, a.created_at as arrived_at, i.deleted_at, ${itemColumns}
+    from claimed c join arrivals a on a.id = c.arrival_id join items i on i.id = a.item_id
+    order by i.id, a.id for no key update of i`);
 }
 
 /** Ids of due arrivals, not claimed: to go through them one by one after a batch failed. */
