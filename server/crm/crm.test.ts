@@ -255,6 +255,8 @@ test('rights: whoever may not see gets 404, whoever may not act gets 403', async
     assert.deepEqual((await api(boris).get(`/api/pipelines/${deal.pipelines[0]!.id}/summary`)).stages.map((s: { count: number }) => s.count), stages.map(() => 0));
     await api(admin).patch(`/api/items/${item.id}`, { observerIds: [lawyer.id] });
     assert.equal((await api(lawyer).get(`/api/items/${item.id}`)).id, item.id, 'an observer opens the card');
+    await assert.rejects(api(lawyer).patch(`/api/items/${item.id}`, { amount: 9 }), refused('access.denied', 403));
+    await assert.rejects(api(lawyer).del(`/api/items/${item.id}`), refused('access.denied', 403));
     await setScopes({ view: 'none' });
     assert.deepEqual((await api(anna).get('/api/items', { itemTypeId: deal.id })).items, []);
     await assert.rejects(api(anna).get('/api/contacts'), refused('access.denied', 403));
