@@ -1,0 +1,39 @@
+/** All SQL of SMS providers. */
+import { json, type Queryable, sql } from '../../db/db.ts';
+
+export interface ProviderRow {
+  id: number;
+  type: string;
+  name: string;
+  settings: Record<string, unknown>;
+  secret: Buffer | null;
+  isDefault: boolean;
+  createdAt: Date;
+}
+
+const columns = sql`id, type, name, settings, secret, is_default, created_at`;
+
+export const list = (q: Queryable): Promise<ProviderRow[]> => q.rows(sql`select ${columns} from sms_providers where deleted_at is null order by lower(name), id`);
+export const find = (q: Queryable, id: number): Promise<ProviderRow | undefined> =>
+  q.first(sql`select ${columns} from sms_providers where id = ${id} and deleted_at is null`);
+
+type Written = Pick<ProviderRow, 'type' | 'name' | 'secret' | 'isDefault'> & { settings: unknown };
+
+/** The first one is the default, whatever was asked for. */
+export async function insert(q: Queryable, provider: Written, at: Date): Promise<number> {
+  const made = await q.first<{ id: number }>(sql`insert into sms_providers (type, name, settings, secret, is_default, created_at)
+    values (${provider.type}, ${provider.name}, ${json(provider.settings)}, ${provider.secret},
+      ${provider.isDefault} or not exists (select from sms_providers where is_default and deleted_at is null), ${at}) returning id`);
+  if (!made) throw new Error('The provider was not inserted.');
+  return made.id;
+}
+
+export const update = (q: Queryable, id: number, provider: Written): Promise<number> =>
+  q.run(sql`update sms_providers set name = ${provider.name}, settings = ${json(provider.settings)}, secret = ${provider.secret},
+    is_default = ${provider.isDefault} where id = ${id}`);
+
+export const keepOneDefault = (q: Queryable, id: number): Promise<number> =>
+  q.run(sql`update sms_providers set is_default = false where id <> ${id} and is_default`);
+
+export const remove = (q: Queryable, id: number, at: Date): Promise<number> =>
+  q.run(sql`update sms_providers set deleted_at = ${at}, is_default = false, secret = null where id = ${id} and deleted_at is null`);
