@@ -65,7 +65,7 @@ export async function seedDemo(vestnik: Vestnik, { language, smtp, smsGateway }:
   await seedTalk(vestnik, company, peopleIds, departments);
   if (smtp) {
     await vestnik.mail.createSender(actor, {
-      name: company.name, address: `vestnik@${company.people.director.email.split('@')[1]}`, host: smtp.host, port: smtp.port, security: 'none', isDefault: true,
+      name: company.name, address: `vestnik@${company.people.director.email.split('@')[1]}`, host: smtp.host, port: smtp.port, security: 'none', username: '', password: '', isDefault: true,
     });
   }
   if (smsGateway) {
