@@ -7,12 +7,12 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createCrm } from './crm/crm.ts';
 import { crmRoutes } from './crm/routes.ts';
-import { type Db, openDb, type Queryable, sql } from './db/db.ts';
+import { type Db, openDb, type Queryable } from './db/db.ts';
 import { migrate } from './db/migrate.ts';
-import { createDrive } from './drive/drive.ts';
-import { driveRoutes } from './drive/routes.ts';
 import { createDeliveries } from './deliveries/deliveries.ts';
 import { deliveriesRoutes } from './deliveries/routes.ts';
+import { createDrive } from './drive/drive.ts';
+import { driveRoutes } from './drive/routes.ts';
 import { type App, buildApp, type HttpOptions } from './http/http.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { createLive } from './live/live.ts';
@@ -25,6 +25,8 @@ import { createMail, type Mail } from './messaging/mail/mail.ts';
 import { mailRoutes } from './messaging/mail/routes.ts';
 import { createNotifications } from './messaging/notifications/notifications.ts';
 import { notificationsRoutes } from './messaging/notifications/routes.ts';
+import { smsRoutes } from './messaging/sms/routes.ts';
+import { createSms, type Sms } from './messaging/sms/sms.ts';
 import { type Actor, createPeople } from './people/people.ts';
 import { peopleRoutes } from './people/routes.ts';
 import { type Channels, createRobots } from './robots/robots.ts';
@@ -74,7 +76,9 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   });
   const mail = createMail({ db, drive, deliveries, now, publicUrl: options.publicUrl });
   mail.startSending();
-  const channels = createChannels({ mail });
+  const sms = createSms({ db, people, deliveries, now });
+  sms.startSending();
+  const channels = createChannels({ mail, sms });
   const robots = createRobots({
     db, jobs, live, people, crm, channels, now, publicUrl: options.publicUrl,
     writers: { crm, live, notifications, feed, chat, deliveries },
@@ -101,6 +105,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
       feedRoutes({ feed }),
       chatRoutes({ chat }),
       mailRoutes({ mail, db }),
+      smsRoutes({ sms, db }),
       robotsRoutes({ robots }),
     ],
   });
@@ -119,18 +124,15 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
     return made;
   }
 
-  return { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, notifications, feed, chat, mail, robots };
+  return { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, notifications, feed, chat, mail, sms, robots };
 }
 
 /** The mail senders and SMS providers there are, kept as long as the version of the configuration. */
-function createChannels({ mail }: { mail: Mail }) {
+function createChannels({ mail, sms }: { mail: Mail; sms: Sms }) {
   let kept: { version: number; channels: Channels } | undefined;
   return async (q: Queryable, version: number): Promise<Channels> => {
     if (kept?.version === version) return kept.channels;
-    const [senders, providers] = await Promise.all([
-      mail.choices(q),
-      q.rows<{ id: number; isDefault: boolean }>(sql`select id, is_default from sms_providers where deleted_at is null`),
-    ]);
+    const [senders, providers] = await Promise.all([mail.choices(q), sms.choices(q)]);
     const channels: Channels = {
       mailSenderIds: new Set(senders.map((sender) => sender.id)),
       defaultMailSenderId: senders.find((sender) => sender.isDefault)?.id ?? null,
@@ -197,6 +199,7 @@ export async function startVestnik(options: VestnikOptions) {
     await app.close();
     await jobs.stop();
     modules.mail.close();
+    await modules.sms.close();
     await db.close();
   }
 
