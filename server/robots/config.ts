@@ -208,6 +208,7 @@ export function copiesOf(robots: readonly RobotRecord[], newIds: readonly number
   };
   return robots.map((robot) => {
     // A record copied through `follow` keeps its shape: only texts inside change.
+    // oxlint-disable-next-line typescript/consistent-type-assertions -- see above.
     const copy = follow(robot) as RobotRecord;
     return { ...copy, id: renamed.get(robot.id) ?? robot.id, stageId };
   });

@@ -310,7 +310,7 @@ export function createRunScope(
       const employee = directory.employee(id);
       const where = employee && address(employee);
       if (employee && where) return [{ employee, address: where }];
-      note('no_address', { employeeId: id, reason });
+      note('no_address', { employeeId: id, missing: reason === 'employee.no_phone' ? 'phone' : 'email' });
       return [];
     });
     if (found.length === 0) {

@@ -436,6 +436,7 @@ function sayable(params: Readonly<Record<string, unknown>>, directory: Directory
 
 /** Traces were written by `CompiledCondition.evaluate` and come back from the database unchanged. */
 function asTrace(stored: unknown): CompactTrace {
+  // oxlint-disable-next-line typescript/consistent-type-assertions -- only this module writes the column.
   return stored as CompactTrace;
 }
 
