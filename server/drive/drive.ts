@@ -22,6 +22,7 @@ import { lookup as mediaTypeByName } from 'mime-types';
 import { Readable } from 'node:stream';
 import { UserError } from '../../shared/errors.ts';
 import { constraintOf, type Db, type Queryable, type Tx } from '../db/db.ts';
+import type { Loop } from '../jobs/jobs.ts';
 import type { Hint, Live } from '../live/live.ts';
 import type { Actor } from '../people/people.ts';
 import { BlobBroken, BlobTooLarge, createBlobs, type WrittenBlob } from './blobs.ts';
@@ -267,6 +268,22 @@ export function createDrive({ db, live, now, directory, maxFileBytes = defaultMa
     const last = rows.length > limit ? rows[limit - 1] : undefined;
     return { items: await toEntries(rows.slice(0, limit)), nextCursor: last ? encodeCursor(last) : null };
   }
+
+  async function sweep(): Promise<{ temporary: number; blobs: number }> {
+    const before = new Date(now().getTime() - dayMs);
+    const temporary = await blobs.sweepTemporary(before);
+    let removed = 0;
+    for await (const keys of blobs.listOlder(before)) {
+      const used = await store.usedKeys(db, keys);
+      for (const key of keys) {
+        if (used.has(key)) continue;
+        await blobs.remove(key);
+        removed++;
+      }
+    }
+    return { temporary, blobs: removed };
+  }
+  let nextSweepAt = 0;
 
   return {
     maxFileBytes,
@@ -575,20 +592,22 @@ export function createDrive({ db, live, now, directory, maxFileBytes = defaultMa
      * Removes what crashes and deletions left on disk: temporary files and bytes without a row.
      * Only what is older than a day, so that an upload under way is never touched.
      */
-    async sweep(): Promise<{ temporary: number; blobs: number }> {
-      const before = new Date(now().getTime() - dayMs);
-      const temporary = await blobs.sweepTemporary(before);
-      let removed = 0;
-      for await (const keys of blobs.listOlder(before)) {
-        const used = await store.usedKeys(db, keys);
-        for (const key of keys) {
-          if (used.has(key)) continue;
-          await blobs.remove(key);
-          removed++;
+    sweep,
+
+    /** For jobs.add: sweeps soon after the start and then once a day. */
+    sweepLoop: {
+      name: 'drive.sweep',
+      lanes: 1,
+      pollMs: dayMs / 24,
+      async work() {
+        if (now().getTime() >= nextSweepAt) {
+          nextSweepAt = now().getTime() + dayMs;
+          await sweep();
         }
-      }
-      return { temporary, blobs: removed };
-    },
+        // Nobody waits for what it does, so it never counts as work that is left.
+        return { worked: 0, hasMore: false };
+      },
+    } satisfies Loop,
   };
 }
 
