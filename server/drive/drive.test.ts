@@ -63,6 +63,12 @@ async function onDisk(): Promise<{ temp: number; blobs: number }> {
   return { temp, blobs: files.length - temp };
 }
 
+test('the roots are called in the language of the reader', async () => {
+  const inner = await drive.createFolder(anna, { parentId: annasOwn.id, name: 'Первая' });
+  assert.equal(annasOwn.name, 'Мой Диск');
+  assert.deepEqual((await drive.folder({ ...anna, language: 'en' }, inner.id)).path.map((step) => step.name), ['My Drive', 'Первая']);
+});
+
 test('a file goes up and comes down over HTTP with its Russian name, whole and in parts', async () => {
   const name = 'Акт приёмки №1.txt';
   const up = await call('anna', `/api/drive/folders/${company.id}/files?name=${encodeURIComponent(name)}`, { method: 'POST', body: 'Привет, мир' });

@@ -21,6 +21,7 @@
 import { lookup as mediaTypeByName } from 'mime-types';
 import { Readable } from 'node:stream';
 import { UserError } from '../../shared/errors.ts';
+import { text } from '../../shared/messages.ts';
 import { constraintOf, type Db, type Queryable, type Tx } from '../db/db.ts';
 import type { Loop } from '../jobs/jobs.ts';
 import type { Hint, Live } from '../live/live.ts';
@@ -294,12 +295,15 @@ export function createDrive({ db, live, now, directory, maxFileBytes = defaultMa
         store.root(db, 'company', null, 'Company', now()),
         store.root(db, 'employee', actor.employeeId, 'Own', now()),
       ]);
-      return { company: toFolder(company), own: toFolder(own) };
+      return { company: named(actor, toFolder(company)), own: named(actor, toFolder(own)) };
     },
 
     async folder(actor: Actor, folderId: number): Promise<{ folder: DriveFolder; path: { id: number; name: string }[]; mayChange: boolean }> {
       const folder = await seenFolder(db, actor, folderId);
-      return { folder: toFolder(folder), path: await store.pathTo(db, folderId), mayChange: folder.parentId !== null && changesFolder(actor, folder) };
+      const path = await store.pathTo(db, folderId);
+      // Roots are called as in the reader's language.
+      if (path[0]) path[0].name = text(actor.language, `drive.storages.${folder.storage}`);
+      return { folder: named(actor, toFolder(folder)), path, mayChange: folder.parentId !== null && changesFolder(actor, folder) };
     },
 
     async entries(actor: Actor, folderId: number, { cursor, limit }: { cursor?: string; limit: number }) {
@@ -615,6 +619,11 @@ export type Drive = ReturnType<typeof createDrive>;
 
 function toFolder({ id, parentId, storage, ownerId, name, createdBy, createdAt, trashedAt }: store.FolderRow): DriveFolder {
   return { id, parentId, storage, ownerId, name, createdBy, createdAt, trashedAt };
+}
+
+/** A root is called as in the reader's language, whatever stands in the database. */
+function named(actor: Actor, folder: DriveFolder): DriveFolder {
+  return folder.parentId === null ? { ...folder, name: text(actor.language, `drive.storages.${folder.storage}`) } : folder;
 }
 
 function toFile({ id, folderId, name, version, sizeBytes, mediaType, createdBy, createdAt, updatedAt, trashedAt }: store.FileRow): DriveFile {
