@@ -158,6 +158,18 @@ test('what a dead worker held is taken over: begun SMS become unknown, the rest 
   assert.deepEqual((await deliveries.get(admin, begunEmail!)).log.map((attempt) => attempt.outcome), ['unknown', 'accepted']);
 });
 
+test('an e-mail that kills every worker is given up in the end', async () => {
+  const id = await queue('email', 'poison@x');
+  for (let i = 0; i < 9; i++) {
+    const [held] = await deliveries.claim('email', 1);
+    assert.equal(held!.id, id);
+    assert.ok(await deliveries.begin(held!));
+    pass(41);
+    assert.equal(await deliveries.takeBack('email'), 1);
+  }
+  assert.deepEqual([await state(id), (await deliveries.claim('email', 1)).length], ['failed', 0]);
+});
+
 test('a bug while sending is reported and leaves an honest outcome', async () => {
   next.sms = next.email = async () => { throw new Error('bug'); };
   const [sms, email] = [await queue('sms'), await queue('email')];

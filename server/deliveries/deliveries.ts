@@ -208,7 +208,7 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, o
 
   function takeBack(channel: Channel): Promise<number> {
     return db.transaction(async (tx) => {
-      const taken = await store.takeBack(tx, channel, { code: 'delivery.worker_lost', params: {} }, now());
+      const taken = await store.takeBack(tx, channel, { error: { code: 'delivery.worker_lost', params: {} }, maxRetries: waitsMs.length, at: now() });
       if (taken.length > 0) await live.publish(tx, hints(taken));
       return taken.length;
     });

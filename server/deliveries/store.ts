@@ -63,18 +63,24 @@ export const finish = async (q: Queryable, { id, fence }: { id: number; fence: n
  * Takes back what dead workers held. An SMS whose attempt had begun may have gone out: it becomes
  * unknown. Everything else is queued again, e-mail under its old Message-ID.
  */
-export const takeBack = (q: Queryable, channel: Channel, error: DeliveryError, at: Date): Promise<{ id: number; itemId: number | null; employeeId: number | null; state: string }[]> =>
-  q.rows(sql`with lost as (
-      select d.id, exists (select from delivery_attempts a where a.delivery_id = d.id and a.attempt = d.attempts and a.finished_at is null) as had_begun
+export const takeBack = (q: Queryable, channel: Channel, { error, maxRetries, at }: { error: DeliveryError; maxRetries: number; at: Date }): Promise<{ id: number; itemId: number | null; employeeId: number | null; state: string }[]> =>
+  q.rows(sql`with held as (
+      select d.id, d.channel, d.retries, exists (select from delivery_attempts a where a.delivery_id = d.id and a.attempt = d.attempts and a.finished_at is null) as had_begun
       from deliveries d where d.state = 'sending' and d.channel = ${channel} and d.lease_until < ${at}
       order by d.id limit 1000 for update skip locked
+    ), lost as (
+      -- A letter that kills every worker it meets must not do so for ever.
+      select id, had_begun, case when not had_begun then 'queued' when channel = 'sms' then 'unknown'
+        when retries >= ${maxRetries} then 'failed' else 'queued' end as next from held
     ), closed as (
       update delivery_attempts a set finished_at = ${at}, outcome = 'unknown', detail = ${error.code}
       from lost where a.delivery_id = lost.id and a.finished_at is null
     ) update deliveries d set
-        state = case when d.channel = 'sms' and lost.had_begun then 'unknown' else 'queued' end,
+        state = lost.next,
         error = case when lost.had_begun then ${json(error)}::jsonb else d.error end,
-        due_at = case when d.channel = 'sms' and lost.had_begun then null else ${at}::timestamptz end,
+        due_at = case when lost.next = 'queued' then ${at}::timestamptz end,
+        finished_at = case when lost.next = 'failed' then ${at}::timestamptz end,
+        retries = d.retries + lost.had_begun::int,
         -- Whoever still holds the old fence writes nothing any more.
         fence = d.fence + 1, lease_until = null
       from lost where d.id = lost.id returning d.id, d.item_id, d.employee_id, d.state`);
