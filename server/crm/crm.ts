@@ -21,8 +21,8 @@ import { createModelCache } from './model.ts';
 import { createTimeline } from './timeline.ts';
 
 export type { CrmModel, Field, FieldSettings, FieldType, ItemType, Pipeline, Stage } from './model.ts';
-export type { Cause, ChangeOutcome, FieldChanges, ItemChange, ItemPlan, ItemRow, ItemsWritten, NewItem, Origin } from './items.ts';
-export { arrivalsLoop, itemColumns, lockItems, missingFields, planChange, planCreation, verifyReferences } from './items.ts';
+export type { Cause, ChangeOutcome, FieldChanges, ItemChange, ItemPlan, ItemRow, ItemsWritten, NewItem, Origin, WithConfig } from './items.ts';
+export { arrivalsLoop, configColumn, itemColumns, itemOf, lockItems, missingFields, planChange, planCreation, verifyReferences } from './items.ts';
 export { type FieldShape, fieldShape, isEmpty, normaliseValue, shapeOf, systemFields } from './values.ts';
 
 export { originOf } from './cards.ts';

@@ -7,7 +7,7 @@
  * Invariants: the item row, its history row, its arrival and the arrival's place in the queue are
  * written in one transaction. Rows are locked in the order of their ids.
  */
-import { configVersions, json, type Queryable, sql, type Tx } from '../db/db.ts';
+import { type ConfigVersions, configVersions, empty, json, type Queryable, sql, type Tx } from '../db/db.ts';
 import type { Hint, Live } from '../live/live.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { AccessRights, Actor, Directory, People } from '../people/people.ts';
@@ -83,6 +83,30 @@ export const itemColumns = sql`
 export function lockItems(tx: Tx, ids: readonly number[]): Promise<ItemRow[]> {
   return tx.rows<ItemRow>(sql`
     select ${itemColumns} from items i where i.id = any(${ids}::bigint[]) and i.deleted_at is null order by i.id for no key update of i`);
+}
+
+/** What one row of `lockItemsWithConfig` and of the engine's claim carries besides the item. */
+export interface WithConfig {
+  /** Versions of the cached configuration at this moment: a column here spares a statement of its own. */
+  config: ConfigVersions;
+}
+
+export const configColumn = sql`(select jsonb_object_agg(name, version) from config_versions) as config`;
+
+async function lockItemsWithConfig(tx: Tx, ids: readonly number[]): Promise<{ rows: ItemRow[]; config: ConfigVersions }> {
+  const rows = await tx.rows<ItemRow & WithConfig>(sql`
+    select ${itemColumns}, ${configColumn} from items i where i.id = any(${ids}::bigint[]) and i.deleted_at is null order by i.id for no key update of i`);
+  return { rows: rows.map(itemOf), config: rows[0]?.config ?? (await configVersions(tx)) };
+}
+
+/** The item alone, of a row that carries more. */
+export function itemOf(row: ItemRow): ItemRow {
+  return {
+    id: row.id, itemTypeId: row.itemTypeId, pipelineId: row.pipelineId, stageId: row.stageId, title: row.title, amount: row.amount,
+    currency: row.currency, ownerId: row.ownerId, creatorId: row.creatorId, contactId: row.contactId, companyId: row.companyId,
+    observerIds: row.observerIds, beginsOn: row.beginsOn, closesOn: row.closesOn, values: row.values, parentId: row.parentId,
+    version: row.version, createdAt: row.createdAt, updatedAt: row.updatedAt, updatedBy: row.updatedBy, movedAt: row.movedAt, movedBy: row.movedBy,
+  };
 }
 
 const nullableKeys = new Set(['amount', 'ownerId', 'contactId', 'companyId', 'beginsOn', 'closesOn', 'parentId']);
@@ -290,14 +314,6 @@ function writeRows(tx: Tx, plans: readonly ItemPlan[], now: Date): Promise<unkno
         "companyId" bigint, "observerIds" jsonb, "beginsOn" date, "closesOn" date, values jsonb, "parentId" bigint, "updatedBy" bigint,
         "movedBy" bigint)`));
   }
-  if (onlyMoved.length > 0) {
-    writes.push(tx.run(sql`
-      update items i set pipeline_id = r.pipeline_id, stage_id = r.stage_id, version = i.version + 1, updated_at = ${now}, updated_by = r.who,
-        moved_at = ${now}, moved_by = r.who
-      from unnest(${onlyMoved.map((p) => p.after.id)}::bigint[], ${onlyMoved.map((p) => p.after.pipelineId)}::bigint[],
-        ${onlyMoved.map((p) => p.after.stageId)}::bigint[], ${onlyMoved.map((p) => p.after.updatedBy)}::bigint[]) as r(id, pipeline_id, stage_id, who)
-      where i.id = r.id`));
-  }
   if (fieldChanged.length > 0) {
     writes.push(tx.run(sql`
       update items i set pipeline_id = r."pipelineId", stage_id = r."stageId", title = r.title, amount = r.amount, currency = r.currency,
@@ -310,13 +326,22 @@ function writeRows(tx: Tx, plans: readonly ItemPlan[], now: Date): Promise<unkno
         "closesOn" date, values jsonb, "parentId" bigint, version int, "updatedBy" bigint, "movedAt" timestamptz, "movedBy" bigint)
       where i.id = r.id`));
   }
-  if (moved.length > 0) writes.push(insertArrivals(tx, moved, now));
+  if (moved.length > 0) writes.push(insertArrivals(tx, moved, now, onlyMoved));
   return Promise.all(writes);
 }
 
-function insertArrivals(tx: Tx, moved: readonly ItemPlan[], now: Date): Promise<unknown> {
+/** Arrivals and their places in the queue; the items of `onlyMoved` are moved by the same statement. */
+function insertArrivals(tx: Tx, moved: readonly ItemPlan[], now: Date, onlyMoved: readonly ItemPlan[]): Promise<unknown> {
+  const move = onlyMoved.length === 0 ? empty : sql`
+    moved as (
+      update items i set pipeline_id = r.pipeline_id, stage_id = r.stage_id, version = i.version + 1, updated_at = ${now}, updated_by = r.who,
+        moved_at = ${now}, moved_by = r.who
+      from unnest(${onlyMoved.map((p) => p.after.id)}::bigint[], ${onlyMoved.map((p) => p.after.pipelineId)}::bigint[],
+        ${onlyMoved.map((p) => p.after.stageId)}::bigint[], ${onlyMoved.map((p) => p.after.updatedBy)}::bigint[]) as r(id, pipeline_id, stage_id, who)
+      where i.id = r.id
+    ), `;
   return tx.run(sql`
-    with arrived as (
+    with ${move} arrived as (
       insert into arrivals (item_id, pipeline_id, stage_id, from_stage_id, employee_id, cause, run_id, chain_id, depth, created_at)
       select item_id, pipeline_id, stage_id, from_stage_id, employee_id, cause, run_id, chain_id, depth, ${now}
       from unnest(${moved.map((p) => p.after.id)}::bigint[], ${moved.map((p) => p.after.pipelineId)}::bigint[],
@@ -436,7 +461,7 @@ export function createItems({ live, people, jobs, model: loadModel, now }: Items
      */
     async changeItems(tx: Tx, changes: readonly ItemChange[], origin: Origin, actor: Actor | null): Promise<ChangeOutcome[]> {
       const at = now();
-      const [versions, rows] = await Promise.all([configVersions(tx), lockItems(tx, changes.map((change) => change.id))]);
+      const { rows, config: versions } = await lockItemsWithConfig(tx, changes.map((change) => change.id));
       const [model, rights, directory] = await Promise.all([
         loadModel(tx, versions.crm),
         actor && people.access(tx, actor),

@@ -28,7 +28,7 @@
  * Does not do: network of any kind, HTTP, decide who may configure robots.
  */
 import { TransientError, UserError } from '../../shared/errors.ts';
-import { type Crm, type ItemRow, type ItemsWritten, lockItems } from '../crm/crm.ts';
+import { type Crm, itemOf, type ItemRow, type ItemsWritten, lockItems } from '../crm/crm.ts';
 import { type ConfigVersions, configVersions, type Db, type Queryable, type Tx } from '../db/db.ts';
 import type { Jobs, Round } from '../jobs/jobs.ts';
 import type { Live } from '../live/live.ts';
@@ -437,9 +437,10 @@ export function createEngine(deps: EngineDeps) {
   function workArrivals(limit: number, only: number | null): Promise<number> {
     return db.transaction(async (tx) => {
       const at = now();
-      const [claimed, config] = await Promise.all([claimArrivals(tx, at, limit, only), configVersions(tx)]);
-      if (claimed.length === 0) return 0;
-      const { works, known } = await load(tx, claimed.map(arrivalOf), config, at, itemsOf(claimed), undefined);
+      const claimed = await claimArrivals(tx, at, limit, only);
+      const [first] = claimed;
+      if (!first) return 0;
+      const { works, known } = await load(tx, claimed.map(arrivalOf), first.config, at, itemsOf(claimed), undefined);
       await decide(works, known);
       await flush(tx, known.unit, writers, at);
       await wakeFollowUps(tx, known.unit);
@@ -477,11 +478,11 @@ export function createEngine(deps: EngineDeps) {
     return db.transaction(async (tx) => {
       // Due or put off: taken either way.
       const at = now();
-      const [claimed, config] = await Promise.all([claimArrivals(tx, new Date(at.getTime() + 3_600_000), 1, arrivalId), configVersions(tx)]);
+      const claimed = await claimArrivals(tx, new Date(at.getTime() + 3_600_000), 1, arrivalId);
       const [first] = claimed;
       if (!first) return;
       const arrival = arrivalOf(first);
-      const { works, known } = await load(tx, [arrival], config, at, itemsOf(claimed), undefined);
+      const { works, known } = await load(tx, [arrival], first.config, at, itemsOf(claimed), undefined);
       for (const work of works) {
         for (const robot of work.version?.onStage(arrival.stageId) ?? []) {
           const run = newRun(work, robot, known);
@@ -654,7 +655,7 @@ function arrivalOf(row: ClaimedRow): ArrivalRow {
 /** The items that are still there, each once although it may have arrived twice. */
 function itemsOf(claimed: readonly ClaimedRow[]): ItemRow[] {
   const items = new Map<number, ItemRow>();
-  for (const row of claimed) if (row.deletedAt === null) items.set(row.id, row);
+  for (const row of claimed) if (row.deletedAt === null) items.set(row.id, itemOf(row));
   return [...items.values()];
 }
 

@@ -1,6 +1,6 @@
 /** All SQL of the robots module. Takes the transaction first; returns plain rows. */
 import { empty, join, json, type Queryable, sql, type Tx } from '../db/db.ts';
-import { itemColumns, type ItemRow } from '../crm/crm.ts';
+import { configColumn, itemColumns, type ItemRow, type WithConfig } from '../crm/crm.ts';
 import type { RobotRecord } from './versions.ts';
 
 export interface ArrivalRow {
@@ -50,7 +50,7 @@ const arrivalColumns = sql`a.id, a.item_id, a.pipeline_id, a.stage_id, a.from_st
 const runColumns = sql`r.id, r.arrival_id, r.robot_id, r.version_id, r.item_id, r.state, r.reason, r.trace, r.results, r.due_at, r.created_at, r.finished_at`;
 
 /** An arrival with its item as it is now, locked; `deletedAt` says whether it is still there. */
-export interface ClaimedRow extends ItemRow {
+export interface ClaimedRow extends ItemRow, WithConfig {
   arrivalId: number;
   arrivalPipelineId: number;
   arrivalStageId: number;
@@ -78,7 +78,7 @@ export function claimArrivals(tx: Tx, at: Date, limit: number, only: number | nu
       returning arrival_id
     )
     select a.id as arrival_id, a.pipeline_id as arrival_pipeline_id, a.stage_id as arrival_stage_id, a.from_stage_id, a.employee_id, a.cause,
-      a.run_id, a.chain_id, a.depth, a.created_at as arrived_at, i.deleted_at, ${itemColumns}
+      a.run_id, a.chain_id, a.depth, a.created_at as arrived_at, i.deleted_at, ${configColumn}, ${itemColumns}
     from claimed c join arrivals a on a.id = c.arrival_id join items i on i.id = a.item_id
     order by i.id, a.id for no key update of i`);
 }

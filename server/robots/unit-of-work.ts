@@ -73,11 +73,14 @@ export interface EffectWriters {
  */
 export async function flush(tx: Tx, unit: UnitOfWork, to: EffectWriters, now: Date): Promise<void> {
   const { effects } = unit;
-  const writes: Promise<unknown>[] = [insertRuns(tx, unit.newRuns), updateRuns(tx, unit.changedRuns)];
+  // Single statements, sent at once: they travel with the commit. The others ask something in between.
+  const last: Promise<unknown>[] = [insertRuns(tx, unit.newRuns), updateRuns(tx, unit.changedRuns)];
+  if (effects.notifications.length > 0) last.push(to.notifications.writeNotifications(tx, effects.notifications));
+  tx.withCommit(Promise.all(last));
+  const writes: Promise<unknown>[] = [];
   if (effects.chats.length > 0) writes.push(to.chat.insertChats(tx, effects.chats));
   if (effects.members.length > 0) writes.push(to.chat.insertMembers(tx, effects.members));
   if (effects.messages.length > 0) writes.push(to.chat.insertMessages(tx, effects.messages));
-  if (effects.notifications.length > 0) writes.push(to.notifications.writeNotifications(tx, effects.notifications));
   if (effects.comments.length > 0) writes.push(to.crm.insertComments(tx, effects.comments));
   if (effects.posts.length > 0) writes.push(to.feed.writePosts(tx, effects.posts));
   if (effects.deliveries.length > 0) writes.push(to.deliveries.queue(tx, effects.deliveries));
