@@ -3,6 +3,7 @@
  * immutable version of it. Pure except for what it is given: checks need the model, the directory, and
  * the sets of things settings may name.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
 import type { PickerNode, robotProblem, robotRecord } from '../../shared/api/robot-sets.ts';
 import { type Language, text } from '../../shared/messages.ts';
@@ -151,8 +152,9 @@ export function findForeignSpeaker(
     const speakers = robotType(robot.type)?.form.filter((field) => field.widget === 'employee') ?? [];
     return speakers.some(({ name, default: preset }) => {
       const chosen = robot.settings[name] ?? null;
-      if (chosen === null || JSON.stringify(chosen) === JSON.stringify(preset ?? null)) return false;
-      if (JSON.stringify(chosen) === JSON.stringify(savedById.get(robot.id)?.settings[name] ?? null)) return false;
+      // Not as texts: jsonb puts keys into an order of its own.
+      if (chosen === null || isDeepStrictEqual(chosen, preset ?? null)) return false;
+      if (isDeepStrictEqual(chosen, savedById.get(robot.id)?.settings[name] ?? null)) return false;
       return !(typeof chosen === 'object' && 'kind' in chosen && chosen.kind === 'employee' && 'id' in chosen && chosen.id === actorId);
     });
   });

@@ -68,6 +68,11 @@ export function createRobots(deps: RobotsDeps) {
     return describeCatalog(language).find((type) => type.id === id);
   }
 
+  /** How people know the robot: its own title, or that of its type. */
+  function titleOf(robot: RobotRecord, language: Language): string {
+    return robot.title || describeType(robot.type, language)?.title || robot.type;
+  }
+
   async function pipelineFor(q: Queryable, actor: Actor, pipelineId: number, wish: 'view' | 'edit'): Promise<{ pipeline: Pipeline; mayEdit: boolean }> {
     const [model, rights] = await Promise.all([crm.model(q), people.access(q, actor)]);
     const pipeline = model.pipeline(pipelineId);
@@ -128,7 +133,7 @@ export function createRobots(deps: RobotsDeps) {
     if (!actor.isAdmin) {
       const before = (await store.findDraft(tx, pipeline.id))?.robots ?? [];
       const speaker = findForeignSpeaker(robots, before, actor.employeeId, robotType);
-      if (speaker) throw new UserError('robots.sender_admin_only', { robot: speaker.title }, 'robots');
+      if (speaker) throw new UserError('robots.sender_admin_only', { robot: titleOf(speaker, actor.language) }, 'robots');
     }
     const saved = await store.saveDraft(tx, { pipelineId: pipeline.id, robots, revision, at: now(), by: actor.employeeId });
     if (saved === undefined) throw new UserError('robots.changed_meanwhile', { pipeline: pipeline.name });
@@ -141,7 +146,7 @@ export function createRobots(deps: RobotsDeps) {
     const problems = findProblems(robots, await configEnv(tx, pipeline, robots, actor.language));
     if (problems.length > 0) {
       const first = robots.find((robot) => robot.id === problems[0]?.robotId);
-      throw new UserError('robots.not_ready', { count: problems.length, robot: first?.title ?? '', problem: problems[0]?.message ?? '' });
+      throw new UserError('robots.not_ready', { count: problems.length, robot: first ? titleOf(first, actor.language) : '', problem: problems[0]?.message ?? '' });
     }
     await store.insertVersion(tx, { pipelineId: pipeline.id, robots, note, at: now(), by: actor.employeeId });
     await bumpConfig(tx, 'robots');
