@@ -1,0 +1,247 @@
+/** When robots act: order, delays, dates, working hours, and what stops a robot that waits. */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { sql } from '../../server/db/db.ts';
+import { toldBy } from '../support/told.ts';
+import { startTestVestnik } from '../support/vestnik.ts';
+
+const vestnik = await startTestVestnik();
+const { api, admin, given, moved, drain, clock, db } = vestnik;
+const told = toldBy(vestnik);
+const anna = await given.employee({ firstName: 'Анна' });
+await given.field({ name: 'Дата доставки', type: 'date', code: 'deliveryDate' });
+await given.field({ name: 'Встреча', type: 'datetime', code: 'meetingAt' });
+
+/** Tuesday, ten in the morning in Moscow; each test begins a week after the one before. */
+let tuesday = new Date('2026-03-03T07:00:00Z');
+beforeEach(() => {
+  tuesday = new Date(tuesday.getTime() + 7 * 86_400_000);
+  clock.set(tuesday);
+});
+
+async function stages(...names: string[]) {
+  const pipeline = await given.pipeline({ stages: ['Начало', ...names] });
+  const start = pipeline.stage('Начало');
+  const deal = (more: Record<string, unknown> = {}) => given.item({ pipelineId: pipeline.id, stageId: start.id, ownerId: anna.id, ...more });
+  return { pipeline, start, deal, stage: (name: string) => pipeline.stage(name) };
+}
+
+const say = (text: string) => ({ text, author: { kind: 'employee', id: admin.id } });
+const after = (amount: number, unit: 'minutes' | 'hours' | 'days' = 'minutes', more: object = {}) => ({ timing: { kind: 'after' as const, amount, unit, ...more } });
+const said = async (item: { id: number }) => (await told.comments(item)).map((entry) => String(entry.data.body)).reverse();
+
+async function passed(span: string): Promise<void> {
+  clock.advance(span);
+  await drain();
+}
+
+test('after the previous one, with delays: each counts from the end of the one above; an independent one does not wait', async () => {
+  const { deal, stage } = await stages('Тут');
+  await given.robot(stage('Тут'), 'comment', say('первый'), after(10));
+  await given.robot(stage('Тут'), 'comment', say('второй'), after(5));
+  await given.robot(stage('Тут'), 'comment', say('третий'));
+  await given.robot(stage('Тут'), 'comment', say('независимый'), { order: 'independent' });
+  await given.robot(stage('Тут'), 'comment', say('за независимым'), after(1));
+  const item = await deal();
+  await moved(item, stage('Тут'));
+  await drain();
+  assert.deepEqual(await said(item), ['независимый']);
+  await passed('1 minute');
+  assert.deepEqual(await said(item), ['независимый', 'за независимым']);
+  await passed('9 minutes');
+  assert.deepEqual(await said(item), ['независимый', 'за независимым', 'первый']);
+  await passed('4 minutes');
+  assert.equal((await said(item)).length, 3);
+  await passed('1 minute');
+  assert.deepEqual((await said(item)).slice(3), ['второй', 'третий']);
+});
+
+test('a robot that fails or is skipped does not stop those below', async () => {
+  const { deal, stage } = await stages('Тут');
+  await given.robot(stage('Тут'), 'comment', say('никогда'), { condition: { op: 'and', items: [{ left: '{=Document:amount}', operator: 'filled' }] } });
+  await given.robot(stage('Тут'), 'notify', { text: 'некому', recipients: [{ kind: 'role', role: 'observers' }] });
+  await given.robot(stage('Тут'), 'comment', say('ниже'));
+  const item = await deal({ amount: null });
+  await moved(item, stage('Тут'));
+  await drain();
+  assert.deepEqual((await told.runs(item)).map((run) => run.state), ['skipped', 'failed', 'done']);
+  assert.deepEqual(await said(item), ['ниже']);
+});
+
+test('before and after a date field; the moment is seen on the card', async () => {
+  const { deal, stage } = await stages('Тут');
+  const before = await given.robot(stage('Тут'), 'comment', say('завтра доставка'), { timing: { kind: 'beforeDate', reference: '{=Document:deliveryDate}', amount: 1, unit: 'days' } });
+  const later = await given.robot(stage('Тут'), 'comment', say('как доставили?'), { order: 'independent', timing: { kind: 'afterDate', reference: '{=Document:deliveryDate}', amount: 2, unit: 'hours' } });
+  const at = await given.robot(stage('Тут'), 'comment', say('утро доставки'), { order: 'independent', timing: { kind: 'at', reference: '{=Document:deliveryDate}', time: '09:30' } });
+  const day = new Date(tuesday.getTime() + 5 * 86_400_000).toISOString().slice(0, 10);
+  const item = await deal({ values: { deliveryDate: day } });
+  await moved(item, stage('Тут'));
+  await drain();
+  const midnight = new Date(`${day}T00:00:00+03:00`).getTime();
+  for (const [robot, dueAt] of [[before, midnight - 24 * 3_600_000], [later, midnight + 2 * 3_600_000], [at, midnight + 9.5 * 3_600_000]] as const) {
+    const run = await told.run(item, robot);
+    assert.equal(run.state, 'waiting');
+    assert.equal(run.dueAt, new Date(dueAt).toISOString());
+  }
+  clock.set(new Date(midnight + 24 * 3_600_000));
+  await drain();
+  assert.deepEqual([...(await said(item))].sort(), ['завтра доставка', 'как доставили?', 'утро доставки']);
+});
+
+test('a delay lives: when the date changes, so does the moment, earlier and later', async () => {
+  const { deal, stage } = await stages('Тут');
+  const robot = await given.robot(stage('Тут'), 'comment', say('пора'), { timing: { kind: 'beforeDate', reference: '{=Document:meetingAt}', amount: 1, unit: 'hours' } });
+  const item = await deal({ values: { meetingAt: new Date(tuesday.getTime() + 10 * 3_600_000).toISOString() } });
+  await moved(item, stage('Тут'));
+  await drain();
+  const due = async () => (Date.parse((await told.run(item, robot)).dueAt ?? '') - tuesday.getTime()) / 3_600_000;
+  assert.equal(await due(), 9);
+  const meetIn = (hours: number) => api(admin).patch(`/api/items/${item.id}`, { values: { meetingAt: new Date(tuesday.getTime() + hours * 3_600_000).toISOString() } });
+  await meetIn(20);
+  assert.equal(await due(), 19);
+  await passed('10 hours');
+  assert.deepEqual(await said(item), []);
+  await meetIn(11.5);
+  await passed('30 minutes');
+  assert.deepEqual(await said(item), ['пора']);
+});
+
+test('an empty date fails visibly and names the field; one already past acts at once', async () => {
+  const { deal, stage } = await stages('Тут');
+  const robot = await given.robot(stage('Тут'), 'comment', say('пора'), { timing: { kind: 'beforeDate', reference: '{=Document:deliveryDate}', amount: 1, unit: 'days' } });
+  const empty = await deal();
+  const past = await deal({ values: { deliveryDate: '2026-01-15' } });
+  for (const item of [empty, past]) await moved(item, stage('Тут'));
+  await drain();
+  const run = await told.run(empty, robot);
+  assert.equal(run.state, 'failed');
+  assert.equal(run.reason, 'timing.date_empty');
+  assert.match(run.explanation, /Дата доставки/);
+  assert.deepEqual(await said(past), ['пора']);
+});
+
+test('working hours: what falls into the night or the weekend waits for the morning', async () => {
+  const { deal, stage } = await stages('Тут');
+  const robot = await given.robot(stage('Тут'), 'comment', say('доброе утро'), { timing: { kind: 'now', workingHours: 'company' } });
+  // Friday, ten in the evening in Moscow.
+  clock.set(new Date(tuesday.getTime() + (3 * 24 + 12) * 3_600_000));
+  const item = await deal();
+  await moved(item, stage('Тут'));
+  await drain();
+  const run = await told.run(item, robot);
+  assert.equal(run.state, 'waiting');
+  const monday = new Date(tuesday.getTime() + 6 * 86_400_000).toISOString().slice(0, 10);
+  assert.equal(run.dueAt, new Date(`${monday}T09:00:00+03:00`).toISOString());
+  clock.set(run.dueAt ?? '');
+  await drain();
+  assert.deepEqual(await said(item), ['доброе утро']);
+});
+
+test('leaving the stage cancels what waits there, and the run says so', async () => {
+  const { deal, start, stage } = await stages('Тут');
+  const robot = await given.robot(stage('Тут'), 'comment', say('поздно'), after(10));
+  const below = await given.robot(stage('Тут'), 'comment', say('ниже'));
+  const item = await deal();
+  await moved(item, stage('Тут'));
+  await drain();
+  await moved(item, start);
+  for (const one of [robot, below]) {
+    const run = await told.run(item, one);
+    assert.equal(run.state, 'cancelled');
+    assert.match(run.explanation, /Элемент ушёл со стадии/);
+  }
+  await passed('1 day');
+  assert.deepEqual(await said(item), []);
+});
+
+test('what is at once acts although the item has moved on: it did arrive', async () => {
+  const { deal, start, stage } = await stages('Тут');
+  await given.robot(stage('Тут'), 'comment', say('был здесь'));
+  const item = await deal();
+  await moved(item, stage('Тут'));
+  await moved(item, start);
+  await drain();
+  assert.deepEqual(await said(item), ['был здесь']);
+});
+
+test('coming again is a new arrival, except for a robot that acts once per item', async () => {
+  const { deal, start, stage } = await stages('Тут');
+  await given.robot(stage('Тут'), 'comment', say('каждый раз'));
+  await given.robot(stage('Тут'), 'comment', say('один раз'), { oncePerItem: true });
+  const item = await deal();
+  for (const to of [stage('Тут'), start, stage('Тут')]) {
+    await moved(item, to);
+    await drain();
+  }
+  assert.deepEqual(await said(item), ['каждый раз', 'один раз', 'каждый раз']);
+  const last = (await told.runs(item)).at(-1);
+  assert.equal(last?.state, 'skipped');
+  assert.equal(last.reason, 'once_per_item');
+});
+
+test('a robot switched off or removed while it waits does not act, and says which', async () => {
+  const { pipeline, deal, stage } = await stages('Тут');
+  const off = await given.robot(stage('Тут'), 'comment', say('выключен'), after(10));
+  const removed = await given.robot(stage('Тут'), 'comment', say('убран'), { order: 'independent', ...after(10) });
+  const item = await deal();
+  await moved(item, stage('Тут'));
+  await drain();
+  const path = `/api/pipelines/${pipeline.id}/robots`;
+  const set = await api(admin).get(path);
+  const robots = set.robots.filter((robot: { id: number }) => robot.id !== removed.id).map((robot: { id: number }) => (robot.id === off.id ? { ...robot, isEnabled: false } : robot));
+  const saved = await api(admin).put(path, { revision: set.revision, robots });
+  await api(admin).post(`${path}/publish`, { revision: saved.revision });
+  await passed('10 minutes');
+  assert.equal((await told.run(item, off)).reason, 'robot.off');
+  assert.equal((await told.run(item, removed)).reason, 'robot.removed');
+  assert.deepEqual(await said(item), []);
+});
+
+test('the condition is asked when the robot is due, with the values of that moment', async () => {
+  const { deal, stage } = await stages('Тут');
+  const robot = await given.robot(stage('Тут'), 'comment', say('дорого'), {
+    ...after(10), condition: { op: 'or', items: [{ left: '{=Document:amount}', operator: 'greater', value: 100 }, { op: 'and', items: [{ left: '{=Document:title}', operator: 'contains', value: 'срочно' }, { left: '{=Document:ownerId}', operator: 'empty' }] }] },
+  });
+  const [cheap, dear] = [await deal({ amount: 5000 }), await deal({ amount: 5 })];
+  for (const item of [cheap, dear]) await moved(item, stage('Тут'));
+  await drain();
+  await api(admin).patch(`/api/items/${cheap.id}`, { amount: 50 });
+  await api(admin).patch(`/api/items/${dear.id}`, { amount: 500 });
+  await passed('10 minutes');
+  assert.deepEqual(await said(dear), ['дорого']);
+  assert.deepEqual(await said(cheap), []);
+  const run = await told.run(cheap, robot);
+  assert.equal(run.state, 'skipped');
+  assert.match(run.explanation, /50/);
+});
+
+test('a person lets a waiting run act at once, or cancels it; who may not change the deal may not', async () => {
+  const { deal, stage } = await stages('Тут');
+  const soon = await given.robot(stage('Тут'), 'comment', say('сейчас'), after(10));
+  const never = await given.robot(stage('Тут'), 'comment', say('отменён'), { order: 'independent', ...after(10) });
+  const item = await deal();
+  await moved(item, stage('Тут'));
+  await drain();
+  const stranger = await given.employee();
+  const run = await told.run(item, soon);
+  await assert.rejects(api(stranger).post(`/api/runs/${run.id}/run-now`), { status: 403 });
+  await api(anna).post(`/api/runs/${run.id}/run-now`);
+  await api(anna).post(`/api/runs/${(await told.run(item, never)).id}/cancel`);
+  await drain();
+  assert.deepEqual(await said(item), ['сейчас']);
+  const cancelled = await told.run(item, never);
+  assert.equal(cancelled.state, 'cancelled');
+  assert.match(cancelled.explanation, /Отменил сотрудник: Анна/);
+});
+
+test('a deleted deal takes its waiting robots with it', async () => {
+  const { deal, stage } = await stages('Тут');
+  await given.robot(stage('Тут'), 'notify', { text: 'поздно', recipients: [{ kind: 'employee', id: anna.id }] }, after(10));
+  const item = await deal();
+  await moved(item, stage('Тут'));
+  await drain();
+  await api(admin).del(`/api/items/${item.id}`);
+  await passed('1 hour');
+  const runs = await db.rows<{ state: string; reason: string }>(sql`select state, reason from runs where item_id = ${item.id}`);
+  assert.deepEqual(runs, [{ state: 'cancelled', reason: 'item.deleted' }]);
+});
