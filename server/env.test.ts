@@ -13,7 +13,7 @@ test('nothing has to be set', () => {
   const env = readEnv({ DATA_DIR: join(dir, 'new'), PORT: '', LOG_LEVEL: ' ' });
   assert.deepEqual(
     { ...env, secret: env.secret.length, dataDir: '' },
-    { port: 3000, host: '127.0.0.1', publicUrl: 'http://127.0.0.1:3000', trustProxy: false, dataDir: '', databaseUrl: null, databasePoolSize: 20, services: ['web', 'worker'], secret: 64, logLevel: 'info' },
+    { port: 3000, host: '127.0.0.1', publicUrl: 'http://127.0.0.1:3000', trustProxy: false, dataDir: '', databaseUrl: null, databasePoolSize: 20, maxFileMb: 1024, services: ['web', 'worker'], secret: 64, logLevel: 'info' },
   );
 });
 

@@ -89,6 +89,12 @@ export const variables = {
     expected: 'a number from 2 to 500',
     schema: wholeNumber(2, 500).default(20),
   },
+  MAX_FILE_MB: {
+    about: 'The largest file people may upload, in megabytes.',
+    fallback: '1024',
+    expected: 'a number from 1 to 1000000',
+    schema: wholeNumber(1, 1_000_000).default(1024),
+  },
   SERVICES: {
     about: 'What this process does: web answers people, worker runs robots and sends mail and SMS.',
     fallback: 'web,worker',
@@ -127,6 +133,7 @@ export interface Env {
   /** Null: the embedded server. */
   readonly databaseUrl: string | null;
   readonly databasePoolSize: number;
+  readonly maxFileMb: number;
   readonly services: readonly Service[];
   readonly secret: string;
   readonly logLevel: Value<'LOG_LEVEL'>;
@@ -153,12 +160,13 @@ export function readEnv(source: Record<string, string | undefined> = process.env
   const dataDir = read('DATA_DIR', variables.DATA_DIR);
   const databaseUrl = read('DATABASE_URL', variables.DATABASE_URL);
   const databasePoolSize = read('DATABASE_POOL_SIZE', variables.DATABASE_POOL_SIZE);
+  const maxFileMb = read('MAX_FILE_MB', variables.MAX_FILE_MB);
   const chosen = read('SERVICES', variables.SERVICES);
   const secret = read('VESTNIK_SECRET', variables.VESTNIK_SECRET);
   const logLevel = read('LOG_LEVEL', variables.LOG_LEVEL);
   if (
     port === undefined || host === undefined || publicUrl === undefined || trust === undefined || dataDir === undefined || databaseUrl === undefined ||
-    databasePoolSize === undefined || chosen === undefined || secret === undefined || logLevel === undefined
+    databasePoolSize === undefined || maxFileMb === undefined || chosen === undefined || secret === undefined || logLevel === undefined
   ) {
     throw new Error(faults.join('\n'));
   }
@@ -170,6 +178,7 @@ export function readEnv(source: Record<string, string | undefined> = process.env
     dataDir,
     databaseUrl,
     databasePoolSize,
+    maxFileMb,
     services: chosen,
     secret: secret ?? keptSecret(dataDir),
     logLevel,

@@ -118,6 +118,7 @@ async function main(): Promise<void> {
     vestnik = await startVestnik({
       databaseUrl,
       databaseConnections: env.databasePoolSize,
+      maxFileBytes: env.maxFileMb * 1024 * 1024,
       port: env.port,
       host: env.host,
       dataDir: env.dataDir,

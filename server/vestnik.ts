@@ -47,6 +47,8 @@ export interface VestnikOptions {
   publicUrl?: string;
   /** web answers requests; worker runs robots and sends mail and SMS. Both by default. */
   services?: { web: boolean; worker: boolean };
+  /** The largest file people may upload. */
+  maxFileBytes?: number;
   now?: () => Date;
   logLevel?: HttpOptions['logLevel'];
   trustProxy?: HttpOptions['trustProxy'];
@@ -60,7 +62,8 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   const jobs = createJobs({ db, now, onError: (error, loop) => app.log.error({ err: error, loop }, 'a round of work failed') });
   const live = createLive({ db, now });
   const people = createPeople({ db, live, now });
-  const drive = createDrive({ db, live, now, directory: join(options.dataDir, 'drive') });
+  const drive = createDrive({ db, live, now, directory: join(options.dataDir, 'drive'), maxFileBytes: options.maxFileBytes });
+  jobs.add(drive.sweepLoop);
   // Everybody sees everybody's photo; to set it one must be able to read the file.
   drive.registerTarget('employee', async () => true);
   const usePhoto = (actor: Actor, employeeId: number, fileId: number) =>

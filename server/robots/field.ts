@@ -153,7 +153,7 @@ export const field = {
    * One line or a plain text with placeholders. What comes out longer than `max` is cut at a whole
    * character with «…», and the run says so.
    */
-  text: ({ max, isRequired = true, shownWhen }: { max: number; isRequired?: boolean; shownWhen?: ShownWhen }): Field<string, Text> => ({
+  text: ({ max, isRequired = true, isMultiline = false, shownWhen }: { max: number; isRequired?: boolean; isMultiline?: boolean; shownWhen?: ShownWhen }): Field<string, Text> => ({
     widget: 'text',
     form: { isRequired, maxLength: max, ...(shownWhen ? { shownWhen } : {}) },
     saved: template.default(''),
@@ -167,7 +167,9 @@ export const field = {
       const compiled = compileTemplate(saved);
       return (scope) =>
         textOf(compiled, scope, 'none', (text) => {
-          const line = text.replace(/[\u0000\r]/g, '').trim();
+          const clean = text.replace(/[\u0000\r]/g, '').trim();
+          // A value with line breaks must not break a title, and could not be a subject at all.
+          const line = isMultiline ? clean : clean.replace(/\s*\n\s*/g, ' ');
           if (isRequired && line === '') throw new RobotFailure('robot.text_empty');
           if (line.length > max) scope.note('text_cut', { max, length: line.length });
           return cut(line, max);
