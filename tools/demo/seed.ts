@@ -69,7 +69,14 @@ export async function seedDemo(vestnik: Vestnik, { language, smtp, smsGateway }:
     });
   }
   if (smsGateway) {
-    await vestnik.sms.createProvider(actor, { type: 'http', name: 'HTTP', settings: { url: smsGateway.url }, isDefault: true });
+    await vestnik.sms.createProvider(actor, {
+      type: 'http', name: 'HTTP', secrets: {}, isDefault: true,
+      settings: {
+        url: smsGateway.url, format: 'json', body: JSON.stringify({ to: '{phone}', text: '{text}', reference: '{id}' }), messageIdPath: 'id',
+        // The demo's gateway is on this machine.
+        allowPrivateHost: true,
+      },
+    });
   }
 
   // What has arrived so far has arrived before there were robots.
