@@ -18,11 +18,12 @@ export interface ThrowawayServer {
   close(): Promise<void>;
 }
 
-/** Not durable: data of tests and dumps are worth nothing. */
-const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' };
+/** Data of tests and dumps are worth nothing. */
+const notDurable = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' };
 
-export async function openThrowawayServer({ databaseUrl }: { databaseUrl: string | undefined }): Promise<ThrowawayServer> {
-  const { url, close } = databaseUrl ? { url: databaseUrl, close: async () => {} } : await startTemporary();
+/** `isDurable`: as an installation runs, for tools that tell how long things take. */
+export async function openThrowawayServer({ databaseUrl, isDurable = false }: { databaseUrl: string | undefined; isDurable?: boolean }): Promise<ThrowawayServer> {
+  const { url, close } = databaseUrl ? { url: databaseUrl, close: async () => {} } : await startTemporary(isDurable ? {} : notDurable);
   const runName = `vestnik_test_${process.pid}_${Math.random().toString(36).slice(2, 8)}`;
   const admin = openDb(url, { max: 1 });
   return {
@@ -49,7 +50,7 @@ export async function openThrowawayServer({ databaseUrl }: { databaseUrl: string
 
 const directoryPrefix = 'vestnik-test-';
 
-async function startTemporary(): Promise<{ url: string; close(): Promise<void> }> {
+async function startTemporary(settings: Record<string, string>): Promise<{ url: string; close(): Promise<void> }> {
   await removeLeftovers();
   const dir = await mkdtemp(join(tmpdir(), directoryPrefix));
   // As root, the server runs as somebody else.
@@ -76,7 +77,7 @@ async function removeLeftovers(): Promise<void> {
     const dataDir = join(tmpdir(), name, 'pg');
     if (!name.startsWith(directoryPrefix) || !existsSync(join(dataDir, 'owner.lock'))) continue;
     try {
-      await (await startEmbedded({ dataDir, settings })).stop();
+      await (await startEmbedded({ dataDir, settings: notDurable })).stop();
       await rm(join(tmpdir(), name), { recursive: true, force: true });
     } catch {
       // Its run is alive, or it is somebody else's.
