@@ -96,10 +96,6 @@ export function createCards({ db, people, drive, items, list, invoices, access, 
         if (!outcome) throw new Error('The change has no outcome.');
         if ('error' in outcome) {
           const { error } = outcome;
-          // An observer sees the item, so for an observer it is not missing.
-          if (error.code === 'request.not_found' && error.params.kind === 'item' && error.params.id === itemId) {
-            throw new UserError('access.denied', { action: changes.stageId === undefined ? 'change' : 'move' });
-          }
           if (error.code !== 'item.changed_meanwhile' || version === undefined) throw error;
           const current = Number(error.params.version);
           const fields = current > version ? await changedSince(tx, itemId, Math.min(current - version, 100)) : [];
