@@ -41,6 +41,26 @@ export function createLoader<Key, Value>(load: (keys: Key[]) => Promise<Readonly
   };
 }
 
+/** Numbers, one by one; those asked for in the same turn are taken by one query. */
+export function createNumbering(take: (count: number) => Promise<number[]>): () => Promise<number> {
+  let asked: { count: number; answer: Promise<number[]> } | undefined;
+  return async () => {
+    if (!asked) {
+      const now = { count: 0, answer: Promise.resolve<number[]>([]) };
+      now.answer = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+        asked = undefined;
+        return take(now.count);
+      });
+      asked = now;
+    }
+    const { answer } = asked;
+    const place = asked.count++;
+    const number = (await answer)[place];
+    if (number === undefined) throw new Error('A sequence gave fewer numbers than were asked for.');
+    return number;
+  };
+}
+
 export interface Channels {
   mailSenderIds: ReadonlySet<number>;
   defaultMailSenderId: number | null;
@@ -48,7 +68,7 @@ export interface Channels {
   defaultSmsProviderId: number | null;
 }
 
-/** Numbers of sequences, fetched in blocks. */
+/** Numbers of sequences. */
 export interface Numbers {
   chat(): Promise<number>;
   post(): Promise<number>;

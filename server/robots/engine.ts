@@ -34,14 +34,14 @@ import type { Jobs, Round } from '../jobs/jobs.ts';
 import type { Live } from '../live/live.ts';
 import type { Directory, People } from '../people/people.ts';
 import type { CompactTrace } from './conditions.ts';
-import { type Batch, type Channels, createBatch, createRunScope, type ItemState, type Numbers } from './context.ts';
+import { type Batch, type Channels, createBatch, createNumbering, createRunScope, type ItemState, type Numbers } from './context.ts';
 import { fieldCatalog } from './fields.ts';
 import type { Reference } from './placeholders.ts';
 import { RobotFailure, type RobotType } from './robot.ts';
 import { createSource, namesOf, type Surroundings } from './source.ts';
 import {
   actedInChains, actedRobots, type ArrivalRow, arrivalsByIds, cancelWaitingRuns, claimArrivals, type ClaimedRow, companiesByIds, contactsByIds,
-  dueArrivalIds, earlierResults, fileNames, itemsWithDueRuns, itemTitles, lockDueRuns, nextDueAt, putOffArrival, type RunRow, runsOfArrivals,
+  dropIfWorkedOff, dueArrivalIds, earlierResults, fileNames, itemsWithDueRuns, itemTitles, lockDueRuns, nextDueAt, putOffArrival, type RunRow, runsOfArrivals,
   type RunTrace, takeNumbers, updateRuns, waitingRuns,
 } from './store.ts';
 import { type EffectWriters, emptyUnit, flush, mergeEffects, noEffects, type UnitOfWork } from './unit-of-work.ts';
@@ -98,36 +98,27 @@ export type Engine = ReturnType<typeof createEngine>;
 export function createEngine(deps: EngineDeps) {
   const { db, jobs, live, people, crm, writers, robotType, publicUrl, now } = deps;
   const versions = createVersions({ robotType });
-  const pools = new Map<string, number[]>();
 
-  async function fromPool(sequence: string): Promise<number> {
-    const pool = pools.get(sequence) ?? [];
-    pools.set(sequence, pool);
-    let number = pool.pop();
-    while (number === undefined) {
-      pool.push(...(await takeNumbers(db, sequence, 20)).reverse());
-      number = pool.pop();
-    }
-    return number;
+  /**
+   * Taken in the transaction that uses them, and none are kept: its commit does not wait for the disk, and
+   * numbers of a commit that a dying database lost are given out again. Nor does a batch, which holds items,
+   * wait for another connection of a pool that is full of requests waiting for these items.
+   */
+  function numbersIn(tx: Tx): Numbers {
+    const of = (sequence: string) => createNumbering((count) => takeNumbers(tx, sequence, count));
+    return { chat: of('chats_id_seq'), post: of('posts_id_seq'), item: of('items_id_seq'), invoice: of('invoice_numbers') };
   }
 
-  const numbers: Numbers = {
-    chat: () => fromPool('chats_id_seq'),
-    post: () => fromPool('posts_id_seq'),
-    item: () => fromPool('items_id_seq'),
-    invoice: () => fromPool('invoice_numbers'),
-  };
-
-  /** Ids of runs, taken in blocks beforehand so that effects can name the run they come from. */
+  /** Ids of runs taken beforehand, so that small batches need not ask. */
   let spareRunIds: number[] = [];
+
+  /** Outside of any batch, by a commit that is on disk when it is answered: spare ids outlive their transaction. */
+  async function refillRunIds(): Promise<void> {
+    if (spareRunIds.length < 200) spareRunIds.push(...(await takeNumbers(db, 'runs_id_seq', 1000)));
+  }
+
   async function reserveRunIds(q: Queryable, count: number): Promise<() => number> {
-    let block: number[];
-    if (spareRunIds.length >= count) block = spareRunIds.splice(0, count);
-    else {
-      const fresh = await takeNumbers(q, 'runs_id_seq', count + 200);
-      block = fresh.slice(0, count);
-      spareRunIds = fresh.slice(count);
-    }
+    const block = spareRunIds.length >= count ? spareRunIds.splice(0, count) : await takeNumbers(q, 'runs_id_seq', count);
     let used = 0;
     return () => {
       const id = block[used++];
@@ -255,7 +246,7 @@ export function createEngine(deps: EngineDeps) {
       chainIds.length > 0 ? actedInChains(tx, chainIds) : [],
       reserveRunIds(tx, newRunCount),
     ]);
-    const batch = createBatch({ tx, now: at, around, channels, numbers, crm, chat: writers.chat });
+    const batch = createBatch({ tx, now: at, around, channels, numbers: numbersIn(tx), crm, chat: writers.chat });
     return {
       works,
       known: {
@@ -357,7 +348,8 @@ export function createEngine(deps: EngineDeps) {
     const ownerId = state.row.ownerId;
     return robot.timing.plan({
       // A robot that waited for the one above counts its delay from the moment it became its turn.
-      arrivedAt: isItsTurnLater ? known.batch.now : work.arrival.createdAt,
+      // An arrival that is not yet was written by a clock ahead of ours: it is now.
+      arrivedAt: isItsTurnLater || work.arrival.createdAt > known.batch.now ? known.batch.now : work.arrival.createdAt,
       now: known.batch.now,
       source,
       calendar: directory.calendar,
@@ -450,6 +442,7 @@ export function createEngine(deps: EngineDeps) {
 
   async function arrivalsRound(): Promise<Round> {
     try {
+      await refillRunIds();
       const worked = await workArrivals(batchSize, null);
       return { worked, hasMore: worked === batchSize };
     } catch (error) {
@@ -466,10 +459,22 @@ export function createEngine(deps: EngineDeps) {
       await workArrivals(1, arrivalId);
     } catch (error) {
       if (error instanceof TransientError) throw error;
+      // Somebody put it back into the queue: it was worked off long ago, and its runs stand.
+      if (await dropIfWorkedOff(db, arrivalId)) return;
       deps.onError(error, `arrival ${arrivalId}`);
       const message = error instanceof Error ? error.message : String(error);
       const attempts = await putOffArrival(db, arrivalId, new Date(now().getTime() + 60_000), message.slice(0, 1000));
-      if (attempts >= maxAttempts) await giveUp(arrivalId);
+      if (attempts >= maxAttempts) await tryToGiveUp(arrivalId);
+    }
+  }
+
+  /** When not even the failed runs can be written, the arrival stays put off, and the others go on. */
+  async function tryToGiveUp(arrivalId: number): Promise<void> {
+    try {
+      await giveUp(arrivalId);
+    } catch (error) {
+      if (error instanceof TransientError) throw error;
+      deps.onError(error, `giving up arrival ${arrivalId}`);
     }
   }
 

@@ -67,13 +67,14 @@ export interface ClaimedRow extends ItemRow, WithConfig {
 /**
  * Takes up to `limit` due arrivals off the queue for this transaction and locks their items in the order of
  * their ids, in one statement; `only` narrows to one arrival. Items are never removed, so none is missing.
+ * Only those put off have to wait: a new one is due at once, also for a worker whose clock is behind.
  */
 export function claimArrivals(tx: Tx, at: Date, limit: number, only: number | null = null): Promise<ClaimedRow[]> {
   return tx.rows<ClaimedRow>(sql`
     with claimed as (
       delete from arrival_queue where arrival_id = any(array(
         select q.arrival_id from arrival_queue q
-        where q.due_at <= ${at} and (${only}::bigint is null or q.arrival_id = ${only})
+        where (q.attempts = 0 or q.due_at <= ${at}) and (${only}::bigint is null or q.arrival_id = ${only})
         order by q.arrival_id limit ${limit} for update skip locked))
       returning arrival_id
     )
@@ -85,14 +86,20 @@ export function claimArrivals(tx: Tx, at: Date, limit: number, only: number | nu
 
 /** Ids of due arrivals, not claimed: to go through them one by one after a batch failed. */
 export async function dueArrivalIds(q: Queryable, at: Date, limit: number): Promise<number[]> {
-  const rows = await q.rows<{ arrivalId: number }>(sql`select arrival_id from arrival_queue where due_at <= ${at} order by arrival_id limit ${limit}`);
+  const rows = await q.rows<{ arrivalId: number }>(sql`select arrival_id from arrival_queue where attempts = 0 or due_at <= ${at} order by arrival_id limit ${limit}`);
   return rows.map((row) => row.arrivalId);
+}
+
+/** Takes the arrival off the queue if it has runs, which only one that was worked off has. Returns whether it had. */
+export async function dropIfWorkedOff(q: Queryable, arrivalId: number): Promise<boolean> {
+  const dropped = await q.run(sql`delete from arrival_queue where arrival_id = ${arrivalId} and exists (select from runs where arrival_id = ${arrivalId})`);
+  return dropped > 0;
 }
 
 /** After a failed attempt: puts the arrival off. Returns how many attempts it has had. */
 export async function putOffArrival(q: Queryable, arrivalId: number, dueAt: Date, error: string): Promise<number> {
   const row = await q.first<{ attempts: number }>(sql`
-    update arrival_queue set attempts = attempts + 1, due_at = ${dueAt}, error = ${error} where arrival_id = ${arrivalId} returning attempts`);
+    update arrival_queue set attempts = least(attempts + 1, 1000), due_at = ${dueAt}, error = ${error} where arrival_id = ${arrivalId} returning attempts`);
   return row?.attempts ?? 0;
 }
 
