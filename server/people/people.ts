@@ -138,9 +138,19 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
     return rights;
   }
 
+  /**
+   * Who a token belongs to is asked of the database at most once a second. What ends here ends at once; what
+   * another process ends is known here within that second.
+   */
+  const rememberMs = 1000;
+  const maxRemembered = 10_000;
+  const actors = new Map<string, { actor: Actor; until: number }>();
+  const forgetActors = (tx: Tx): void => tx.afterCommit(() => actors.clear());
+
   // -- Writing ----------------------------------------------------------------------------------
 
   async function changed(tx: Tx, profiles: readonly number[] = []): Promise<void> {
+    forgetActors(tx);
     await bumpConfig(tx, 'people');
     await live.publish(tx, [{ topic: 'company', what: 'people' }, ...profiles.map((id) => ({ topic: `employee:${id}`, what: 'profile' }))]);
   }
@@ -148,6 +158,7 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
   /** Sessions or tokens of the person ended: sockets that hang on them are asked who they are. */
   function endingSessions<Result>(employeeId: number, work: (tx: Tx) => Promise<Result>): Promise<Result> {
     return db.transaction(async (tx) => {
+      forgetActors(tx);
       const result = await work(tx);
       await live.publish(tx, [{ topic: `employee:${employeeId}`, what: 'sessions' }]);
       return result;
@@ -596,13 +607,20 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
       if ((!isSession && !token.startsWith(apiTokenPrefix)) || token.length > 100) return null;
       const at = now();
       const hash = hashToken(token);
+      const key = hash.toString('base64');
+      const kept = actors.get(key);
+      const left = kept ? kept.until - at.getTime() : 0;
+      if (kept && left > 0 && left <= rememberMs) return kept.actor;
       const row = isSession ? await store.actorBySession(q, hash, at) : await store.actorByApiToken(q, hash);
       if (!row) return null;
       if (!row.seenAt || at.getTime() - row.seenAt.getTime() >= touchMs) {
         await (isSession ? store.touchSession(q, row.id, at) : store.touchApiToken(q, row.id, at));
       }
       const who = { employeeId: row.employeeId, isAdmin: row.isAdmin, language: row.language, timeZone: row.timeZone };
-      return isSession ? { ...who, via: 'session', sessionId: row.id } : { ...who, via: 'token' };
+      const actor: Actor = isSession ? { ...who, via: 'session', sessionId: row.id } : { ...who, via: 'token' };
+      if (actors.size >= maxRemembered) actors.clear();
+      actors.set(key, { actor, until: at.getTime() + rememberMs });
+      return actor;
     },
 
     sessions: (q: Queryable, actor: Actor) => store.sessionsOf(q, actor.employeeId, now()),
@@ -657,6 +675,7 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
       await db.transaction(async (tx) => {
         const ownerId = await store.revokeApiToken(tx, id, actor.isAdmin ? null : actor.employeeId, now());
         if (ownerId === null) throw notFound('token', id);
+        forgetActors(tx);
         await live.publish(tx, [{ topic: `employee:${ownerId}`, what: 'sessions' }]);
       });
     },
