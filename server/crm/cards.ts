@@ -13,6 +13,7 @@ import type { Invoices } from './invoices.ts';
 import type { FieldChanges, ItemRow, Items, Origin } from './items.ts';
 import type { ItemSelection, List } from './list.ts';
 import type { CrmModel } from './model.ts';
+import { systemFields } from './values.ts';
 
 export interface SavedView {
   id: number;
@@ -41,6 +42,8 @@ interface CardsDeps {
   access: CrmAccess;
   model: (q: Queryable, version?: number) => Promise<CrmModel>;
 }
+
+const systemCodes = new Set(systemFields.map((field) => field.code));
 
 export function createCards({ db, people, drive, items, list, invoices, access, model: loadModel }: CardsDeps) {
   function fileIds(model: CrmModel, row: ItemRow | undefined): Set<number> {
@@ -91,19 +94,21 @@ export function createCards({ db, people, drive, items, list, invoices, access, 
 
     /** `version`: what the person saw. When others wrote meanwhile: `item.changed_meanwhile` with the names of the fields. */
     async changeItem(actor: Actor, itemId: number, changes: FieldChanges, version?: number): Promise<ItemRow> {
-      return db.transaction(async (tx) => {
-        const [outcome] = await items.changeItems(tx, [{ id: itemId, changes, version }], originOf(actor), actor);
-        if (!outcome) throw new Error('The change has no outcome.');
-        if ('error' in outcome) {
-          const { error } = outcome;
-          if (error.code !== 'item.changed_meanwhile' || version === undefined) throw error;
-          const current = Number(error.params.version);
-          const fields = current > version ? await changedSince(tx, itemId, Math.min(current - version, 100)) : [];
-          throw new UserError('item.changed_meanwhile', { ...error.params, fields }, 'version');
-        }
-        await syncFiles(tx, actor, outcome.before, outcome.item);
-        return outcome.item;
+      const signed = { id: itemId, changes, version, origin: originOf(actor), actor };
+      // Own fields may hold files, which are attached in the same transaction; everything else goes with what others change right now.
+      const isPlain = Object.keys(changes).every((code) => systemCodes.has(code));
+      const outcome = isPlain ? await items.changeTogether(signed) : await db.transaction(async (tx) => {
+        const [one] = await items.changeItems(tx, [signed], signed.origin, actor);
+        if (one && 'item' in one) await syncFiles(tx, actor, one.before, one.item);
+        return one;
       });
+      if (!outcome) throw new Error('The change has no outcome.');
+      if ('item' in outcome) return outcome.item;
+      const { error } = outcome;
+      if (error.code !== 'item.changed_meanwhile' || version === undefined) throw error;
+      const current = Number(error.params.version);
+      const fields = current > version ? await changedSince(db, itemId, Math.min(current - version, 100)) : [];
+      throw new UserError('item.changed_meanwhile', { ...error.params, fields }, 'version');
     },
 
     /**

@@ -43,7 +43,7 @@ export type Crm = ReturnType<typeof createCrm>;
 
 export function createCrm({ db, live, people, drive, jobs, now }: CrmDeps) {
   const model = createModelCache();
-  const items = createItems({ live, people, jobs, model, now });
+  const items = createItems({ db, live, people, jobs, model, now });
   const access = createAccess({ people, items, model });
   const config = createConfig({ db, live, people, items, now });
   const list = createList({ people, model });

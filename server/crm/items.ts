@@ -7,13 +7,14 @@
  * Invariants: the item row, its history row, its arrival and the arrival's place in the queue are
  * written in one transaction. Rows are locked in the order of their ids.
  */
-import { type ConfigVersions, configVersions, empty, json, type Queryable, sql, type Tx } from '../db/db.ts';
+import { type ConfigVersions, configVersions, type Db, empty, json, type Queryable, sql, type Tx } from '../db/db.ts';
 import type { Hint, Live } from '../live/live.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { AccessRights, Actor, Directory, People } from '../people/people.ts';
 import { UserError } from '../../shared/errors.ts';
 import { maySee } from './access.ts';
 import type { CrmModel, Stage } from './model.ts';
+import { createTogether } from './together.ts';
 import { type FieldShape, fieldShape, isEmpty, normaliseValue, shapeOf } from './values.ts';
 
 export interface ItemRow {
@@ -399,9 +400,16 @@ export interface ItemChange {
   version?: number;
 }
 
+/** A change with its author. `actor` null: the system acts. */
+export interface SignedChange extends ItemChange {
+  origin: Origin;
+  actor: Actor | null;
+}
+
 export type ChangeOutcome = { id: number; before: ItemRow; item: ItemRow; changed: boolean } | { id: number; error: UserError };
 
 export interface ItemsDeps {
+  db: Db;
   live: Live;
   people: People;
   jobs: Jobs;
@@ -414,7 +422,7 @@ export type Items = ReturnType<typeof createItems>;
 /** The name of the loop in jobs that starts robots; registered by the robots module. */
 export const arrivalsLoop = 'arrivals';
 
-export function createItems({ live, people, jobs, model: loadModel, now }: ItemsDeps) {
+export function createItems({ db, live, people, jobs, model: loadModel, now }: ItemsDeps) {
   const listeners: ((tx: Tx, written: ItemsWritten) => Promise<void>)[] = [];
   const deletionListeners: ((tx: Tx, itemIds: readonly number[]) => Promise<void>)[] = [];
 
@@ -445,6 +453,43 @@ export function createItems({ live, people, jobs, model: loadModel, now }: Items
     }
   }
 
+  /** `changeItems` where each change has its own author. */
+  async function change(tx: Tx, changes: readonly SignedChange[]): Promise<ChangeOutcome[]> {
+    const at = now();
+    const { rows, config: versions } = await lockItemsWithConfig(tx, changes.map((one) => one.id));
+    const actors = new Map(changes.flatMap(({ actor }) => (actor ? [[actor.employeeId, actor]] : [])));
+    const [model, directory, ...known] = await Promise.all([
+      loadModel(tx, versions.crm),
+      people.directory(tx, versions.people),
+      ...[...actors.values()].map(async (actor) => [actor.employeeId, await people.access(tx, actor)] as const),
+    ]);
+    const rightsOf = new Map(known);
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    const plans: ItemPlan[] = [];
+    const outcomes: ChangeOutcome[] = [];
+    for (const { id, changes: fields, version, origin, actor } of changes) {
+      try {
+        const before = byId.get(id);
+        const rights = actor && rightsOf.get(actor.employeeId);
+        if (!before || (rights && !maySee(rights, actor, before))) throw new UserError('request.not_found', { kind: 'item', id });
+        if (version !== undefined && version !== before.version) throw new UserError('item.changed_meanwhile', { id, version: before.version });
+        const plan = planChange(model, before, fields, origin, at);
+        if (plan) {
+          if (rights) assertMay(rights, plan);
+          if (plan.references.length > 0) await verifyReferences(tx, directory, [plan]);
+          plans.push(plan);
+          byId.set(id, plan.after);
+        }
+        outcomes.push({ id, before, item: plan?.after ?? before, changed: plan !== null });
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        outcomes.push({ id, error });
+      }
+    }
+    await writeItems(tx, plans, at);
+    return outcomes;
+  }
+
   return {
     /** Called inside every transaction that wrote items: robots cancel and re-plan, triggers watch fields. */
     onItemsWritten(listener: (tx: Tx, written: ItemsWritten) => Promise<void>): void {
@@ -459,40 +504,12 @@ export function createItems({ live, people, jobs, model: loadModel, now }: Items
      * Changes items, each by itself: one that is refused does not hold up the others.
      * `actor` null: the system acts, no rights are asked. Unknown and unseen items are `request.not_found`.
      */
-    async changeItems(tx: Tx, changes: readonly ItemChange[], origin: Origin, actor: Actor | null): Promise<ChangeOutcome[]> {
-      const at = now();
-      const { rows, config: versions } = await lockItemsWithConfig(tx, changes.map((change) => change.id));
-      const [model, rights, directory] = await Promise.all([
-        loadModel(tx, versions.crm),
-        actor && people.access(tx, actor),
-        people.directory(tx, versions.people),
-      ]);
-      const byId = new Map(rows.map((row) => [row.id, row]));
-      const plans: ItemPlan[] = [];
-      const outcomes: ChangeOutcome[] = [];
-      for (const change of changes) {
-        try {
-          const before = byId.get(change.id);
-          if (!before || (rights && actor && !maySee(rights, actor, before))) throw new UserError('request.not_found', { kind: 'item', id: change.id });
-          if (change.version !== undefined && change.version !== before.version) {
-            throw new UserError('item.changed_meanwhile', { id: change.id, version: before.version });
-          }
-          const plan = planChange(model, before, change.changes, origin, at);
-          if (plan) {
-            if (rights) assertMay(rights, plan);
-            if (plan.references.length > 0) await verifyReferences(tx, directory, [plan]);
-            plans.push(plan);
-            byId.set(change.id, plan.after);
-          }
-          outcomes.push({ id: change.id, before, item: plan?.after ?? before, changed: plan !== null });
-        } catch (error) {
-          if (!(error instanceof UserError)) throw error;
-          outcomes.push({ id: change.id, error });
-        }
-      }
-      await writeItems(tx, plans, at);
-      return outcomes;
+    changeItems(tx: Tx, changes: readonly ItemChange[], origin: Origin, actor: Actor | null): Promise<ChangeOutcome[]> {
+      return change(tx, changes.map((one) => ({ ...one, origin, actor })));
     },
+
+    /** One change in a transaction of its own, shared with others that come at the same time (together.ts). */
+    changeTogether: createTogether<SignedChange, ChangeOutcome>(db, change),
 
     /** Creates items, all or none. */
     async createItems(tx: Tx, items: readonly NewItem[], origin: Origin, actor: Actor | null): Promise<ItemRow[]> {

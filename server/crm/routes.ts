@@ -16,6 +16,8 @@ const nothing = z.null().describe('No content');
 /** Filters that came as JSON in a query string. */
 function parseFilters(text: string | undefined): api.ItemFilter[] {
   if (text === undefined || text === '') return [];
+  // Inside a query string the edge does not look, and PostgreSQL cannot store it.
+  if (text.includes('\\u0000')) throw new UserError('list.filters_invalid', {}, 'filters');
   let value: unknown;
   try {
     value = JSON.parse(text);
