@@ -62,7 +62,7 @@ export const companyInEnglish: DemoCompany = {
     emailOwner: {
       title: 'Letter to the owner about a new deal',
       subject: 'New deal: {=Document:title}',
-      text: 'Hello {=Owner:firstName},\n\nYou have a new deal, {=Document:title}.\nClient: {=Contact:name}, {=Company:title}\nPhone: {=Contact:phone}\nE-mail: {=Contact:email}\nAmount: {=Document:amount}\n\nThe card of the deal: {=Document:link}',
+      text: 'Hello {=Owner:firstName},\n\nYou have a new deal, {=Document:title}.\nClient: {=Contact:name}, {=Company:title}\nPhone: {=Contact:phone}\nE-mail: {=Contact:email}\nAmount: {=Document:amount}',
     },
     createChat: { title: 'Chat with the lawyer and the head', chatTitle: 'Contract: {=Document:title}' },
     keepChatId: { title: 'Keep the chat ID in a field of the deal' },

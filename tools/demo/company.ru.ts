@@ -62,7 +62,7 @@ export const companyInRussian: DemoCompany = {
     emailOwner: {
       title: 'Письмо ответственному о новой сделке',
       subject: 'Новая сделка: {=Document:title}',
-      text: 'Здравствуйте, {=Owner:firstName}!\n\nУ вас новая сделка «{=Document:title}».\nКлиент: {=Contact:name}, {=Company:title}\nТелефон: {=Contact:phone}\nE-mail: {=Contact:email}\nСумма: {=Document:amount}\n\nКарточка сделки: {=Document:link}',
+      text: 'Здравствуйте, {=Owner:firstName}!\n\nУ вас новая сделка «{=Document:title}».\nКлиент: {=Contact:name}, {=Company:title}\nТелефон: {=Contact:phone}\nE-mail: {=Contact:email}\nСумма: {=Document:amount}',
     },
     createChat: { title: 'Чат с юристом и руководителем', chatTitle: 'Договор: {=Document:title}' },
     keepChatId: { title: 'Записать ID чата в поле сделки' },

@@ -30,13 +30,16 @@ export interface Row {
 /** One scenario on paper. */
 export interface Page {
   say(text: string): void;
+  /** More about the line above. */
+  detail(text: string): void;
   /** A check that came out well, or did not; with how long the effect took. */
   check(isTrue: boolean, text: string, ms?: number): void;
   /** What a person sees. */
   quote(text: string): void;
 }
 
-export function createPaper(print: (line: string) => void) {
+/** `milliseconds`: their sign in the language. */
+export function createPaper(print: (line: string) => void, milliseconds: string) {
   const rows: Row[] = [];
   const printAll = (lines: readonly string[]): void => lines.forEach((line) => print(line));
   return {
@@ -55,12 +58,14 @@ export function createPaper(print: (line: string) => void) {
       print('─'.repeat(width));
       return {
         say: (text) => printAll(wrap(text, '   ')),
+        detail: (text) => printAll(wrap(text, '     ')),
         check(isTrue, text, ms) {
           row.checks++;
           if (!isTrue) row.failed++;
           if (ms !== undefined) row.ms = Math.max(row.ms ?? 0, ms);
-          const lines = wrap(`${isTrue ? '✓' : '✗'} ${text}`, '   ');
-          const took = ms === undefined ? '' : `  ${Math.round(ms)} ms`;
+          const [first = '', ...rest] = wrap(text, '     ');
+          const lines = [`   ${isTrue ? '✓' : '✗'}${first.slice(4)}`, ...rest];
+          const took = ms === undefined ? '' : `  ${Math.round(ms)} ${milliseconds}`;
           const last = lines.pop() ?? '';
           printAll(lines);
           if (last.length + took.length > width) {

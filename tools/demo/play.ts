@@ -162,10 +162,10 @@ async function play(stage: Stage, paper: ReturnType<typeof createPaper>): Promis
   const noteOf = async (key: PersonKey) => (await get(key, '/api/notifications', shown.notes)).items.find((note) => note.itemId === big);
   const notes = await Promise.all(sales.map(noteOf));
   a.check(notes.every((note) => note !== undefined), words.bell(sales.length), bellMs);
-  a.say(`  ${names(sales)}`);
-  a.say(`  ${words.from}: ${nameOf(notes[0]?.senderId ?? null)}; ${words.seenBy(name('salesHead'))}:`);
+  a.detail(names(sales));
+  a.detail(`${words.from}: ${nameOf(notes[0]?.senderId ?? null)}; ${words.seenBy(name('salesHead'))}:`);
   a.quote(bbcodeToText((await noteOf('salesHead'))?.body ?? ''));
-  a.say(`  ${words.seenBy(name('managerAbroad'))}:`);
+  a.detail(`${words.seenBy(name('managerAbroad'))}:`);
   a.quote(bbcodeToText((await noteOf('managerAbroad'))?.body ?? ''));
   a.check((await get('managerAbroad', `/api/items/${big}`, shown.item)).title === words.deals.big, words.linkOpens(name('managerAbroad'), words.deals.big));
   a.check((await noteOf('driver')) === undefined, words.nothingFor(name('driver')));
@@ -206,7 +206,6 @@ async function play(stage: Stage, paper: ReturnType<typeof createPaper>): Promis
   const e = page('E', 'contract');
   e.check((await run(big, 'addLegalHead')).state === 'done' && (await membersOf(chatId)).includes(demo.people.legalHead), words.joined(name('legalHead')),
     await heardAfter(['legalHead'], since, { what: 'chats', id: chatId }));
-  await cast.request('lawyer', 'POST', `/api/chats/${chatId}/messages`, { body: words.lawyerSays });
   const messagesOf = async (key: PersonKey, chat: number) => (await get(key, `/api/chats/${chat}/messages`, shown.messages)).items.filter((message) => message.kind !== 'system');
   const notAdded = await run(small, 'addLegalHead');
   e.check(notAdded.state === 'skipped' && !(await membersOf(smallChatId)).includes(demo.people.legalHead), words.skipped(words.deals.small));
@@ -259,6 +258,8 @@ async function play(stage: Stage, paper: ReturnType<typeof createPaper>): Promis
 
   // F, second half
   const f2 = page('F', 'assembly');
+  await cast.request('lawyer', 'POST', `/api/chats/${chatId}/messages`, { body: words.lawyerSays });
+  f2.say(words.wrote(name('lawyer'), words.lawyerSays));
   f2.say(words.moved(name('manager'), words.deals.big));
   const warehouse = inDepartment('warehouse');
   since = performance.now();
@@ -268,8 +269,8 @@ async function play(stage: Stage, paper: ReturnType<typeof createPaper>): Promis
   const members = await membersOf(chatId);
   f2.check(warehouse.every((key) => members.includes(demo.people[key])), words.joined(names(warehouse)), joinedMs);
   f2.check(fieldValue === String(chatId), words.fromField(company.fields.groupChatId));
+  f2.check((await messagesOf('legalHead', chatId)).some((one) => one.body === words.lawyerSays), words.seesHistory(name('legalHead')));
   f2.check((await messagesOf('driver', chatId)).length === 0, words.hidesHistory(name('driver')));
-  f2.check((await messagesOf('legalHead', chatId)).some((message) => message.body === words.lawyerSays), words.seesHistory(name('legalHead')));
 
   // G
   const g = page('G', 'delivery');
@@ -283,7 +284,7 @@ async function play(stage: Stage, paper: ReturnType<typeof createPaper>): Promis
   g.check(message?.kind === 'notice' && message.authorId === demo.people.manager, words.groupMessage(nameOf(message?.authorId ?? null), words.kinds[message?.kind ?? ''] ?? ''), messageMs);
   g.quote(`${bbcodeToText(message?.body ?? '')}\n${message?.runId ? `(${words.byRobot})` : ''}`);
   const card = await get('driver', `/api/items/${message?.itemId}`, shown.item);
-  g.check(card.id === big && message?.runId !== null, words.linkOpens(name('driver'), card.title));
+  g.check(card.id === big && message?.runId !== null, words.chatOpens(name('driver'), card.title));
 
   // C
   const c = page('C', 'won');
@@ -315,10 +316,10 @@ async function play(stage: Stage, paper: ReturnType<typeof createPaper>): Promis
 /** What a browser would show of the page of an invoice, a line for a line. */
 function readable(html: string): string {
   const body = html.slice(html.indexOf('<main>'));
-  return body
+  return body.replace(/\s+/g, ' ')
     .replace(/<\/(h1|p|dd|tr)>/g, '\n').replace(/<\/(dt|td|th)>/g, '  ').replace(/<[^>]+>/g, '')
     .replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&')
-    .split('\n').map((line) => line.trim()).filter((line) => line !== '').join('\n');
+    .split('\n').map((line) => line.replace(/ {2,}/g, '  ').trim()).filter((line) => line !== '').join('\n');
 }
 
 async function main(): Promise<number> {
@@ -329,7 +330,7 @@ async function main(): Promise<number> {
   }
   const language: Language = values.language;
   const words = wordsIn(language);
-  const paper = createPaper((line) => console.log(line));
+  const paper = createPaper((line) => console.log(line), words.table.time);
   paper.heading(words.heading);
   paper.text(words.preparing);
 
@@ -366,6 +367,9 @@ async function main(): Promise<number> {
     const ears = createEars(vestnik.url);
     started.push(() => ears.close());
     await play({ demo, vestnik, ears, smtp, gateway }, paper);
+  } catch (error) {
+    // The table below shows how far it went.
+    paper.page('✗', words.table.failed, language).check(false, error instanceof Error ? (error.stack ?? error.message) : String(error));
   } finally {
     await clean();
   }

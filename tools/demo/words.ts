@@ -16,6 +16,7 @@ export interface Words {
   seenBy: (who: string) => string;
   nothingFor: (who: string) => string;
   linkOpens: (who: string, title: string) => string;
+  chatOpens: (who: string, title: string) => string;
   letterCame: (to: string) => string;
   subject: string;
   attachment: string;
@@ -24,6 +25,7 @@ export interface Words {
   result: (name: string, value: string) => string;
   smallChat: (title: string) => string;
   joined: (names: string) => string;
+  wrote: (who: string, text: string) => string;
   seesHistory: (who: string) => string;
   hidesHistory: (who: string) => string;
   skipped: (deal: string) => string;
@@ -70,6 +72,7 @@ const russian: Words = {
   seenBy: (who) => `видит ${who}`,
   nothingFor: (who) => `${who} не из отдела продаж: уведомлений нет.`,
   linkOpens: (who, title) => `${who} открывает сделку из уведомления: «${title}».`,
+  chatOpens: (who, title) => `${who} открывает карточку сделки из чата: «${title}».`,
   letterCame: (to) => `Письмо пришло на SMTP-сервер, кому: ${to}`,
   subject: 'Тема',
   attachment: 'Вложение',
@@ -78,8 +81,9 @@ const russian: Words = {
   result: (name, value) => `Результат робота «${name}»: ${value}.`,
   smallChat: (title) => `И для сделки «${title}»: свой чат с теми же людьми.`,
   joined: (names) => `В чате теперь и ${names}.`,
-  seesHistory: (who) => `${who} видит и то, что написали раньше.`,
-  hidesHistory: (who) => `${who} не видит того, что написали раньше: история не показана.`,
+  wrote: (who, text) => `До этого в чате пишет ${who}: «${text}»`,
+  seesHistory: (who) => `${who} видит это сообщение.`,
+  hidesHistory: (who) => `${who}, в чате с этой минуты и без показа истории, его не видит.`,
   skipped: (deal) => `Сделка «${deal}»: робот не сработал, и карточка говорит почему:`,
   privateChat: (from, to) => `Личный чат, пишет ${from}, читает ${to}:`,
   fieldKeeps: (field, value) => `Робот «Изменить элемент» записал в поле «${field}»: ${value}.`,
@@ -124,6 +128,7 @@ const english: Words = {
   seenBy: (who) => `as ${who} sees it`,
   nothingFor: (who) => `${who} is not in the sales department: no notification.`,
   linkOpens: (who, title) => `${who} opens the deal from the notification: “${title}”.`,
+  chatOpens: (who, title) => `${who} opens the card of the deal from the chat: “${title}”.`,
   letterCame: (to) => `The letter is at the SMTP server, to: ${to}`,
   subject: 'Subject',
   attachment: 'Attachment',
@@ -132,8 +137,9 @@ const english: Words = {
   result: (name, value) => `Result of the robot, “${name}”: ${value}.`,
   smallChat: (title) => `And for the deal “${title}”: a chat of its own with the same people.`,
   joined: (names) => `Now in the chat: ${names}.`,
-  seesHistory: (who) => `${who} also sees what was written before.`,
-  hidesHistory: (who) => `${who} does not see what was written before: history is not shown.`,
+  wrote: (who, text) => `Before that, ${who} writes in the chat: “${text}”`,
+  seesHistory: (who) => `${who} sees this message.`,
+  hidesHistory: (who) => `${who}, in the chat from now on and without its history, does not.`,
   skipped: (deal) => `Deal “${deal}”: the robot did not act, and the card says why:`,
   privateChat: (from, to) => `Private chat, ${from} writes, ${to} reads:`,
   fieldKeeps: (field, value) => `The robot “Change item” wrote into the field “${field}”: ${value}.`,
