@@ -252,14 +252,17 @@ export function createInvoices({ people, items, access, model: loadModel, now }:
 
     /** What the public page shows; undefined: there is no such page. */
     async findPublicInvoice(q: Queryable, token: string): Promise<PublicInvoice | undefined> {
-      const row = await q.first<Invoice & { client: string | null; clientCompany: string | null }>(sql`
-        select ${invoiceColumns}, trim(concat_ws(' ', nullif(c.last_name, ''), nullif(c.first_name, ''), nullif(c.second_name, ''))) as client, o.title as client_company
+      const row = await q.first<Invoice & { firstName: string | null; secondName: string | null; lastName: string | null; clientCompany: string | null }>(sql`
+        select ${invoiceColumns}, c.first_name, c.second_name, c.last_name, o.title as client_company
         from invoices v join items i on i.id = v.item_id
         left join contacts c on c.id = i.contact_id and c.deleted_at is null left join companies o on o.id = i.company_id and o.deleted_at is null
         where v.public_token = ${token} and i.deleted_at is null`);
       if (!row) return undefined;
       const { company } = await people.directory(q);
-      return { ...row, seller: company.name, client: row.client ?? '', clientCompany: row.clientCompany ?? '' };
+      const { firstName, secondName, lastName, clientCompany, ...invoice } = row;
+      // Russian papers name the family first.
+      const names = company.language === 'ru' ? [lastName, firstName, secondName] : [firstName, secondName, lastName];
+      return { ...invoice, seller: company.name, client: names.filter((name) => name).join(' '), clientCompany: clientCompany ?? '' };
     },
   };
 }

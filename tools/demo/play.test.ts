@@ -16,6 +16,7 @@ for (const [language, last] of [['ru', 'Все десять сценариев �
     assert.equal(code, 0, output);
     assert.ok(output.includes(last), output);
     assert.doesNotMatch(output, /✗|undefined|NaN|\[object|\{=/);
+    assert.ok(output.includes(language === 'ru' ? 'Бюро «Вектор», Андреев Кирилл' : 'Vector Architects, Kyle Andrews'), 'The invoice names the client as papers of the language do.');
     for (const letter of 'ABCDEFGHIJ') assert.match(output, new RegExp(`^${letter}  .+ {2,}\\d+ +\\d+   \\S`, 'm'));
     assert.deepEqual(output.split('\n').filter((line) => line.length > 100 && !line.includes('http://')), []);
   });
