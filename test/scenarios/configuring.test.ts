@@ -117,6 +117,25 @@ test('robots for what is on the stage already run when a person asks, never by t
   assert.deepEqual((await told.comments(item)).map((entry) => entry.data.body), ['по просьбе']);
 });
 
+test('the picker leads from «Роботы» to «ID чата» of a robot above and of an earlier stage, and to nothing below', async () => {
+  const { path, stage } = await stages('Договор', 'Сборка', 'Доставка');
+  const chat = await newRobot(stage('Договор'), 'create-group-chat', { title: 'Договор', members: [person(boris)] });
+  const invoice = await newRobot(stage('Доставка'), 'create-invoice', { title: 'Счёт' });
+  const adder = await newRobot(stage('Договор'), 'add-chat-members', { chat: `{=A${chat.id}:chatId}`, members: [person(anna)] });
+  await save(path, [adder, chat, invoice]);
+  interface Node { name: string; placeholder?: string; children?: Node[] }
+  const robotsIn = async (query: Record<string, number>): Promise<Node[]> =>
+    (await api(admin).get(`${path}/picker`, query)).find((node: Node) => node.name === 'Роботы')?.children ?? [];
+  const [node, ...others] = await robotsIn({ stageId: stage('Сборка').id });
+  assert.deepEqual(others, []);
+  assert.equal(node?.name, 'Создать групповой чат (Договор)');
+  assert.deepEqual(node.children?.map((leaf) => [leaf.name, leaf.placeholder]), [['ID чата', `{=A${chat.id}:chatId}`]]);
+  assert.deepEqual(await robotsIn({ stageId: stage('Договор').id, robotId: adder.id }), [], 'What stands below has not acted yet.');
+  assert.equal((await robotsIn({ stageId: stage('Доставка').id })).length, 2);
+  const everything = JSON.stringify(await api(admin).get(`${path}/picker`, { stageId: stage('Сборка').id }));
+  for (const placeholder of ['{=Document:amount}', '{=Contact:name}', '{=Company:title}', '{=Owner:email}', '{=System:Date}']) assert.ok(everything.includes(placeholder), placeholder);
+});
+
 test('a save over somebody else’s newer draft is refused', async () => {
   const { path, stage } = await stages('Тут');
   const { revision } = await api(admin).get(path);
