@@ -267,14 +267,20 @@ export function createEngine(deps: EngineDeps) {
   async function decide(works: readonly Work[], known: Known): Promise<void> {
     const byItem = Map.groupBy(works, (work) => work.arrival.itemId);
     await Promise.all([...byItem.values()].map(async (ofItem) => {
-      for (const work of ofItem.sort((a, b) => a.arrival.id - b.arrival.id)) await decideArrival(work, known);
+      ofItem.sort((a, b) => a.arrival.id - b.arrival.id);
+      // A rerun is an arrival, too, but no move.
+      const lastMove = ofItem.findLastIndex(({ arrival }) => arrival.fromStageId !== arrival.stageId);
+      for (const [index, work] of ofItem.entries()) await decideArrival(work, known, index < lastMove);
     }));
   }
 
-  async function decideArrival(work: Work, known: Known): Promise<void> {
+  /** `hasMovedOn`: a later move of the item is known, whatever stage it stands on now. */
+  async function decideArrival(work: Work, known: Known, hasMovedOn = false): Promise<void> {
     const { arrival, version, state } = work;
     const robots = version?.onStage(arrival.stageId).filter((robot) => robot.record.isEnabled || work.runs.has(robot.record.id)) ?? [];
-    const hasLeft = state !== undefined && state.row.stageId !== arrival.stageId;
+    // It may have left and come back: then the robots of the later arrival wait, not these.
+    const hasLeft = state !== undefined
+      && (hasMovedOn || state.row.stageId !== arrival.stageId || state.row.movedAt.getTime() > arrival.createdAt.getTime());
     // Whether the chain we are in waits for a robot above.
     let isBlocked = false;
     for (const robot of robots) {

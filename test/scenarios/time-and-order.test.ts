@@ -164,6 +164,18 @@ test('what is at once acts although the item has moved on: it did arrive', async
   assert.deepEqual(await said(item), ['был здесь']);
 });
 
+test('there and back and there again before any robot looked: what waits, waits once, for the last arrival', async () => {
+  const { deal, start, stage } = await stages('Тут');
+  await given.robot(stage('Тут'), 'comment', say('сразу'));
+  await given.robot(stage('Тут'), 'comment', say('потом'), after(10));
+  const item = await deal();
+  for (const to of [stage('Тут'), start, stage('Тут')]) await moved(item, to);
+  await drain();
+  assert.deepEqual((await told.runs(item)).map((run) => [run.state, run.reason]), [['done', null], ['cancelled', 'stage.left'], ['done', null], ['waiting', null]]);
+  await passed('10 minutes');
+  assert.deepEqual(await said(item), ['сразу', 'сразу', 'потом']);
+});
+
 test('coming again is a new arrival, except for a robot that acts once per item', async () => {
   const { deal, start, stage } = await stages('Тут');
   await given.robot(stage('Тут'), 'comment', say('каждый раз'));
