@@ -117,12 +117,13 @@ function sendTogether(client: pg.ClientBase | pg.Pool): void {
   });
 }
 
-async function execute(client: pg.ClientBase | pg.Pool, query: Sql): Promise<pg.QueryArrayResult<unknown[]>> {
+async function execute(client: pg.ClientBase | pg.Pool, query: Sql, onError?: (error: unknown) => void): Promise<pg.QueryArrayResult<unknown[]>> {
   const text = query.text;
   sendTogether(client);
   try {
     return await client.query({ text, values: query.values, name: preparedName(text), rowMode: 'array' });
   } catch (error) {
+    onError?.(error);
     throw toTransient(error);
   }
 }
@@ -140,11 +141,11 @@ function toRows<Row>(result: pg.QueryArrayResult<unknown[]>): Row[] {
   return rows;
 }
 
-function queryable(client: pg.ClientBase | pg.Pool): Queryable {
+function queryable(client: pg.ClientBase | pg.Pool, onError?: (error: unknown) => void): Queryable {
   return {
-    rows: async (query) => toRows(await execute(client, query)),
-    first: async <Row>(query: Sql) => toRows<Row>(await execute(client, query))[0],
-    run: async (query) => (await execute(client, query)).rowCount ?? 0,
+    rows: async (query) => toRows(await execute(client, query, onError)),
+    first: async <Row>(query: Sql) => toRows<Row>(await execute(client, query, onError))[0],
+    run: async (query) => (await execute(client, query, onError)).rowCount ?? 0,
   };
 }
 
@@ -159,6 +160,11 @@ function whileOpen(q: Queryable, isOver: () => boolean): Queryable {
   };
 }
 
+/** Says only that an earlier statement had failed already. */
+function isAftermath(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '25P02';
+}
+
 function isDeadlock(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === '40P01' || error.code === '40001');
 }
@@ -170,6 +176,9 @@ export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
   const pool = new pg.Pool(config);
   // An idle connection that the server closed: the pool drops it, the next query opens another.
   pool.on('error', () => {});
+  // One that is lost in the middle of a transaction: its queries fail and say so. Without a listener the
+  // event itself would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
 
   async function attempt<Result>(work: (tx: Tx) => Promise<Result>, options: TransactionOptions): Promise<Result> {
     let client: pg.PoolClient;
@@ -184,13 +193,16 @@ export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
     // Work that failed may have left other branches running: none of them may reach the connection
     // any more once its transaction is over, for the next one is somebody else's.
     let isOver = false;
+    // Of queries under way together any may be heard first; answers come in the order they were sent.
+    let cause: unknown;
+    const onError = (error: unknown) => (cause ??= error);
     try {
       // Not awaited: BEGIN travels with the first query.
       sendTogether(client);
       const begun = client.query(options.asyncCommit ? 'begin; set local synchronous_commit = off' : 'begin');
       begun.catch(() => {});
       const result = await work({
-        ...whileOpen(queryable(client), () => isOver),
+        ...whileOpen(queryable(client, onError), () => isOver),
         afterCommit: (hook) => hooks.push(hook),
         withCommit: (writes) => {
           // Heard below; until then a failure must not count as unhandled.
@@ -214,7 +226,8 @@ export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
       client.release(isBroken);
       // What came after a failed write only says that the transaction was lost already.
       const first = (await Promise.allSettled(lastWrites)).find((write) => write.status === 'rejected');
-      throw toTransient(first ? first.reason : error);
+      const reason: unknown = first ? first.reason : error;
+      throw toTransient(isAftermath(reason) ? cause : reason);
     }
   }
 

@@ -51,7 +51,7 @@ import { type CompiledRobot, type CompiledVersion, createVersions } from './vers
 /** A chain of robots causing each other is at most this deep. */
 export const maxDepth = 8;
 /** Arrivals per transaction: more gains little and holds rows longer. */
-const batchSize = 500;
+const batchSize = 200;
 /** A poisoned arrival is tried this often, then given up visibly. */
 const maxAttempts = 5;
 
@@ -552,12 +552,25 @@ export function createEngine(deps: EngineDeps) {
       deps.onError(error, `waiting runs of item ${itemId}`);
       await db.transaction(async (tx) => {
         await lockItems(tx, [itemId]);
-        const runs = await lockDueRuns(tx, [itemId], now());
-        for (const run of runs) Object.assign(run, { state: 'failed', reason: 'internal', finishedAt: now() });
+        const at = now();
+        const runs = await lockDueRuns(tx, [itemId], at);
+        for (const run of runs) Object.assign(run, { state: 'failed', reason: 'internal', finishedAt: at });
         await updateRuns(tx, runs);
+        await releaseFollowers(tx, [...new Set(runs.map((run) => run.arrivalId))], at);
       });
       return 0;
     }
+  }
+
+  /** A run of the arrival ended from outside: what waited for it becomes due and is decided by the loop. */
+  async function releaseFollowers(tx: Tx, arrivalIds: readonly number[], at: Date): Promise<void> {
+    const waiting = (await runsOfArrivals(tx, arrivalIds)).filter((run) => run.state === 'waiting');
+    for (const [, runs] of Map.groupBy(waiting, (run) => run.arrivalId)) {
+      const [next] = runs;
+      // The first that waits for another; deciding it goes on down its chain.
+      if (next && next.dueAt === null) await updateRuns(tx, [{ ...next, dueAt: at }]);
+    }
+    await jobs.wake(tx, 'waiting-runs');
   }
 
   // ——— What changes of items mean for runs that wait
@@ -607,16 +620,7 @@ export function createEngine(deps: EngineDeps) {
     },
     versions,
 
-    /** A run of the arrival ended from outside: what waited for it becomes due and is decided by the loop. */
-    async releaseFollowers(tx: Tx, arrivalIds: readonly number[], at: Date): Promise<void> {
-      const waiting = (await runsOfArrivals(tx, arrivalIds)).filter((run) => run.state === 'waiting');
-      for (const [, runs] of Map.groupBy(waiting, (run) => run.arrivalId)) {
-        const [next] = runs;
-        // The first that waits for another; deciding it goes on down its chain.
-        if (next && next.dueAt === null) await updateRuns(tx, [{ ...next, dueAt: at }]);
-      }
-      await jobs.wake(tx, 'waiting-runs');
-    },
+    releaseFollowers,
 
     /**
      * What the robots would do: the engine's own run on a made-up arrival, at the moment `at`. The caller's
