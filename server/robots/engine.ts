@@ -372,7 +372,9 @@ export function createEngine(deps: EngineDeps) {
       now: at,
       item: () => state.row,
       result: (robotId, name) => {
-        const results = work.runs.get(robotId)?.results ?? known.earlier.get(`${work.arrival.itemId} ${robotId}`);
+        const run = work.runs.get(robotId);
+        // What it left at an earlier arrival stands in for it, unless it has just failed: that must not look like success.
+        const results = run?.results ?? (run?.state === 'failed' ? undefined : known.earlier.get(`${work.arrival.itemId} ${robotId}`));
         if (!results || !Object.hasOwn(results, name)) return undefined;
         return { kind: work.version?.byId.get(robotId)?.type?.results[name] ?? 'string', value: results[name] };
       },

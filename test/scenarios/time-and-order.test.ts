@@ -68,6 +68,33 @@ test('a robot that fails or is skipped does not stop those below', async () => {
   assert.deepEqual(await said(item), ['ниже']);
 });
 
+test('robots below see what those above have changed in the deal', async () => {
+  const { deal, stage } = await stages('Тут');
+  await given.robot(stage('Тут'), 'change-item', { values: [{ field: 'amount', value: 2_000_000 }, { field: 'title', value: '{=Document:title}, крупная' }] });
+  await given.robot(stage('Тут'), 'comment', say('{=Document:title}: {=Document:amount}'), { condition: { op: 'and', items: [{ left: '{=Document:amount}', operator: 'greater', value: 1_000_000 }] } });
+  const item = await deal({ title: 'Сделка', amount: 5 });
+  await moved(item, stage('Тут'));
+  await drain();
+  assert.deepEqual(await said(item), ['Сделка, крупная: 2\u00a0000\u00a0000\u00a0₽']);
+  const history = (await api(admin).get(`/api/items/${item.id}/history`)).items.filter((entry: { cause: string }) => entry.cause === 'robot');
+  assert.deepEqual(history.map((entry: { changes: object }) => entry.changes), [{ amount: [5, 2_000_000], title: ['Сделка', 'Сделка, крупная'] }]);
+});
+
+test('a robot that fails leaves no result, also when it had left one at an earlier arrival', async () => {
+  const { deal, start, stage } = await stages('Тут');
+  const invoice = await given.robot(stage('Тут'), 'create-invoice', { title: 'Счёт' });
+  await given.robot(stage('Тут'), 'comment', say(`Счёт {=A${invoice.id}:number}.`));
+  const item = await deal({ amount: 100 });
+  await moved(item, stage('Тут'));
+  await drain();
+  await api(admin).patch(`/api/items/${item.id}`, { stageId: start.id, amount: null });
+  await moved(item, stage('Тут'));
+  await drain();
+  const [first, second] = await said(item);
+  assert.match(first ?? '', /^Счёт \d+\.$/);
+  assert.equal(second, 'Счёт .');
+});
+
 test('before and after a date field; the moment is seen on the card', async () => {
   const { deal, stage } = await stages('Тут');
   const before = await given.robot(stage('Тут'), 'comment', say('завтра доставка'), { timing: { kind: 'beforeDate', reference: '{=Document:deliveryDate}', amount: 1, unit: 'days' } });
