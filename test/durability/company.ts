@@ -10,6 +10,8 @@ export interface Company {
   boris: Somebody;
   /** Deals of the same title and amount on the first stage. */
   deals(count: number): Promise<number[]>;
+  /** Moves a deal over HTTP. */
+  patch(id: number, stageName: string): Promise<void>;
   /** Moves deals in one transaction, as the write path of the CRM does it. */
   move(ids: readonly number[], stageName: string): Promise<void>;
 }
@@ -17,7 +19,7 @@ export interface Company {
 export const stages = { start: 'Новая', all: 'Все роботы', next: 'Следующая', waits: 'Ждёт', light: 'Лёгкая', end: 'Конец' } as const;
 
 /** `all`: a robot of every kind, one of which moves the deal on; `waits`: robots with a delay; `light`: what load tests use. */
-export async function openCompany({ given, db, vestnik, admin }: TestVestnik): Promise<Company> {
+export async function openCompany({ given, db, vestnik, admin, api }: TestVestnik): Promise<Company> {
   const anna = await given.employee({ firstName: 'Анна', email: 'anna@example.com', mobilePhone: '+79001234567' });
   const boris = await given.employee({ firstName: 'Борис', email: 'boris@example.com', mobilePhone: '+79007654321' });
   const pipeline = await given.pipeline({ stages: Object.values(stages) });
@@ -76,6 +78,9 @@ export async function openCompany({ given, db, vestnik, admin }: TestVestnik): P
         ids.push(...(await db.transaction((tx) => vestnik.crm.createItems(tx, items, origin, actor))).map((row) => row.id));
       }
       return ids;
+    },
+    async patch(id, stageName) {
+      await api(admin).patch(`/api/items/${id}`, { stageId: pipeline.stage(stageName).id });
     },
     async move(ids, stageName) {
       const stageId = pipeline.stage(stageName).id;
