@@ -273,6 +273,44 @@ test('a person lets a waiting run act at once, or cancels it; who may not change
   assert.match(cancelled.explanation, /Отменил сотрудник: Анна/);
 });
 
+test('those below go on when the one above is cancelled by a person, switched off, or removed', async () => {
+  for (const stop of ['cancel', 'off', 'remove'] as const) {
+    const { pipeline, deal, stage } = await stages('Тут');
+    const above = await given.robot(stage('Тут'), 'comment', say('выше'), after(10));
+    await given.robot(stage('Тут'), 'comment', say('ниже'));
+    const item = await deal();
+    await moved(item, stage('Тут'));
+    await drain();
+    if (stop === 'cancel') await api(admin).post(`/api/runs/${(await told.run(item, above)).id}/cancel`);
+    else {
+      const path = `/api/pipelines/${pipeline.id}/robots`;
+      const set = await api(admin).get(path);
+      const robots = stop === 'remove' ? set.robots.slice(1) : set.robots.map((robot: { id: number }) => (robot.id === above.id ? { ...robot, isEnabled: false } : robot));
+      const saved = await api(admin).put(path, { revision: set.revision, robots });
+      await api(admin).post(`${path}/publish`, { revision: saved.revision });
+    }
+    await passed('10 minutes');
+    assert.deepEqual(await said(item), ['ниже'], stop);
+    assert.equal((await told.run(item, above)).state, 'cancelled', stop);
+  }
+});
+
+test('a failed run is tried again when a person asks, and then acts once', async () => {
+  const { deal, stage } = await stages('Тут');
+  const robot = await given.robot(stage('Тут'), 'notify', { text: 'Вам сделка', recipients: [{ kind: 'role', role: 'observers' }] });
+  const item = await deal();
+  await moved(item, stage('Тут'));
+  await drain();
+  const run = await told.run(item, robot);
+  assert.equal(run.reason, 'recipients.none');
+  await api(admin).patch(`/api/items/${item.id}`, { observerIds: [anna.id] });
+  await api(admin).post(`/api/runs/${run.id}/retry`);
+  await drain();
+  assert.equal((await told.run(item, robot)).state, 'done');
+  assert.equal((await told.bell(anna)).filter((note) => note.itemId === item.id).length, 1);
+  await assert.rejects(api(admin).post(`/api/runs/${run.id}/retry`), { status: 409, code: 'robots.run_not_failed' });
+});
+
 test('a deleted deal takes its waiting robots with it', async () => {
   const { deal, stage } = await stages('Тут');
   await given.robot(stage('Тут'), 'notify', { text: 'поздно', recipients: [{ kind: 'employee', id: anna.id }] }, after(10));
