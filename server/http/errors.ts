@@ -123,7 +123,8 @@ function invalidInput(error: ValidationFailure, request: FastifyRequest, languag
   const result = schema instanceof z.ZodType ? schema.safeParse(input, { error: zodTexts[language], reportInput: true }) : undefined;
   const issue = result?.error && deepest(result.error.issues);
   if (!issue) return new UserError('request.invalid');
-  const path = [...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])].join('.');
+  // Keys are whatever was sent: an answer does not grow with them.
+  const path = [...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])].join('.').slice(0, 200);
   return new UserError('request.invalid', { field: path || text(language, 'http.problem.body'), problem: problemOf(issue, language) }, path || undefined);
 }
 
@@ -140,7 +141,8 @@ function deepest(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue | undefi
 
 function problemOf(issue: z.core.$ZodIssue, language: Language): string {
   if (issue.code === 'invalid_type' && issue.input === undefined) return text(language, 'http.problem.required');
-  if (issue.code === 'unrecognized_keys') return text(language, 'http.problem.unknown_keys', { keys: issue.keys.slice(0, 10).join(', ') });
+  if (issue.code === 'invalid_type') return text(language, 'http.problem.expected', { type: issue.expected });
+  if (issue.code === 'unrecognized_keys') return text(language, 'http.problem.unknown_keys', { keys: issue.keys.slice(0, 10).map((key) => key.slice(0, 50)).join(', ') });
   // A contract may name one of our texts as its message.
   const message = text(language, issue.message);
   return message.charAt(0).toLowerCase() + message.slice(1).replace(/\.$/, '');

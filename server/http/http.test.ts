@@ -118,7 +118,7 @@ test('wrong input names the field in the language of the reader', async () => {
   assert.match(answer.message, /^Проверьте поле «title»: слишком маленькое значение/);
   const english = await json(await post('/api/deals', '{"title":"Roof","stages":[{"name":"New"},{"name":5}]}', as('bob')));
   assert.equal(english.path, 'stages.1.name');
-  assert.match(english.message, /^Check the field “stages\.1\.name”: invalid input: expected string/);
+  assert.match(english.message, /^Check the field “stages\.1\.name”: text is needed here\.$/);
   const missing = await json(await post('/api/deals', '{}', as('bob')));
   assert.equal(missing.message, 'Check the field “title”: a required value is missing.');
   const unknown = await json(await post('/api/deals', '{"title":"Roof","colour":1}', as('bob')));
@@ -139,6 +139,32 @@ test('what is not JSON, poisons prototypes, or is of another type is refused', a
   const xml = await fetch(`${url}/api/deals`, { method: 'POST', body: '<deal/>', headers: as('bob', { 'content-type': 'application/xml' }) });
   assert.equal(xml.status, 415);
   assert.deepEqual((await json(xml)).params, { mediaType: 'application/xml' });
+});
+
+test('half of a surrogate pair becomes a replacement character, whole pairs stay', async () => {
+  const answer = await json(await post('/api/deals', '{"title":"Roof \\ud83d","stages":[{"name":"\\ud83d\\ude00"}]}', as('anna')));
+  assert.deepEqual(answer, { title: 'Roof \ufffd', stages: [{ name: '\u{1f600}' }] });
+});
+
+test('what is nested deeper than any contract is refused before it is read', async () => {
+  for (const body of [`${'['.repeat(400_000)}"\\u0000"${']'.repeat(400_000)}`, `{"title":${'{"a":'.repeat(200)}1${'}'.repeat(200)}}`]) {
+    const answer = await post('/api/deals', body, as('bob'));
+    assert.equal(answer.status, 400);
+    assert.equal((await json(answer)).message, 'The request could not be read: it is nested more than 100 levels deep. Correct it and send it again.');
+  }
+  // Brackets inside of texts are letters.
+  assert.equal((await post('/api/deals', JSON.stringify({ title: '[{\\"'.repeat(50) }), as('bob'))).status, 200);
+});
+
+test('only JSON is read: what a page of another site may send unasked is not', async () => {
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']) {
+    assert.equal((await post('/api/deals', '{"title":"Roof"}', as('bob', { 'content-type': type }))).status, 415, type);
+  }
+});
+
+test('keys that nobody knows are named, but not at length', async () => {
+  const answer = await json(await post('/api/deals', JSON.stringify({ title: 'Roof', ['k'.repeat(100_000)]: 1 }), as('bob')));
+  assert.ok(answer.message.length < 500, `${answer.message.length} characters`);
 });
 
 test('a NUL character is refused in bodies, queries and paths; the letters \\u0000 are not', async () => {

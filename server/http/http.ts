@@ -56,6 +56,7 @@ export interface HttpDeps extends AuthDeps, ErrorDeps {
 export type App = FastifyInstance;
 
 const maxHeaderBytes = 256 * 1024;
+const maxJsonDepth = 100;
 /** A person behind a public page, with room for a whole office behind one address. */
 const publicRequestsPerMinute = 600;
 const version = '0.1.0';
@@ -236,24 +237,51 @@ const plainHeaders = {
 const secureHeaders = { ...plainHeaders, 'strict-transport-security': 'max-age=31536000' } as const;
 
 /**
- * JSON as Fastify reads it (refusing `__proto__`), except that no body at all is fine, and that a NUL
- * is refused: PostgreSQL cannot store it. In JSON it can only stand as \u0000, so that looking for
- * those six letters is enough to know that almost every body is clean.
+ * JSON as Fastify reads it (refusing `__proto__`), except that no body at all is fine, and for what
+ * PostgreSQL cannot store: a NUL is refused, half of a surrogate pair (a text cut inside an emoji)
+ * becomes U+FFFD. In JSON both can only stand as escapes, so that looking for those is enough to know
+ * that almost every body is clean. What is nested deeper than any contract is refused before anybody
+ * walks down it. No other type is read: a page of another site could send text/plain unasked.
  */
 function acceptJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error');
-  app.removeContentTypeParser('application/json');
+  app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     const json = String(body);
     if (json === '') return done(null, undefined);
-    if (!json.includes('\\u0000')) return parse(request, json, done);
-    parse(request, json, (error, value) => (error ? done(error) : holdsNul(value) ? done(nulRefused()) : done(null, value)));
+    if (isNestedDeeper(json, maxJsonDepth)) return done(new UserError('request.malformed', { problem: 'http.problem.depth' }));
+    if (!/\\u(0000|d[89a-f])/i.test(json)) return parse(request, json, done);
+    parse(request, json, (error, value) => (error ? done(error) : holdsNul(value) ? done(nulRefused()) : done(null, wellFormed(value))));
   });
+}
+
+/** Brackets are counted outside of texts; whether it is JSON at all is said by the parser. */
+function isNestedDeeper(json: string, limit: number): boolean {
+  if (json.length <= limit) return false;
+  let depth = 0;
+  let isInText = false;
+  for (let i = 0; i < json.length; i++) {
+    const letter = json[i];
+    if (isInText) {
+      if (letter === '\\') i++;
+      else if (letter === '"') isInText = false;
+    } else if (letter === '"') isInText = true;
+    else if (letter === '[' || letter === '{') {
+      if (++depth > limit) return true;
+    } else if (letter === ']' || letter === '}') depth--;
+  }
+  return false;
 }
 
 function holdsNul(value: unknown): boolean {
   if (typeof value === 'string') return value.includes('\0');
   return isObject(value) && Object.entries(value).some(([key, inner]) => key.includes('\0') || holdsNul(inner));
+}
+
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (Array.isArray(value)) return value.map(wellFormed);
+  return isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key.toWellFormed(), wellFormed(inner)])) : value;
 }
 
 function nulRefused(): UserError {

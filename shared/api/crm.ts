@@ -10,7 +10,7 @@ const color = z.string().regex(/^#[0-9a-fA-F]{6}$/);
 const amount = z.number().gt(-1e15).lt(1e15);
 const currency = z.string().regex(/^[A-Z]{3}$/);
 /** Own fields by code. What a field takes depends on its type and is checked against the configuration. */
-const values = z.record(z.string().max(50), z.unknown()).refine((record) => Object.keys(record).length <= 500);
+const values = z.record(z.string().max(50), z.unknown()).refine((record) => Object.keys(record).length <= 500, 'http.problem.too_many_values');
 
 export const idParams = z.object({ id: idInPath });
 export const stageParams = z.object({ id: idInPath, stageId: idInPath });
@@ -209,7 +209,7 @@ export const bulkMove = z.strictObject({
   itemIds: z.array(id).min(1).max(10_000).optional(),
   /** Instead of ids: everything the list shows (at most 10,000 items at once). */
   filter: z.strictObject({ itemTypeId: id, pipelineId: id.optional(), stageId: id.optional(), search: text(255).optional(), filters: filters.default([]) }).optional(),
-}).refine((body) => (body.itemIds === undefined) !== (body.filter === undefined), { message: 'Give itemIds or filter, one of the two.' });
+}).refine((body) => (body.itemIds === undefined) !== (body.filter === undefined), { message: 'http.problem.ids_or_filter' });
 export const bulkMoved = z.object({
   moved: z.int(),
   /** What stayed where it was, and why. The others have moved. */

@@ -57,7 +57,7 @@ export const postList = z.object({ items: z.array(post), nextCursor: z.string().
 /** Sources that speak of an item make sense for robots only. */
 const audience = z.array(recipientSource.refine(
   ({ kind }) => kind === 'employee' || kind === 'department' || kind === 'departmentHead' || kind === 'everyone',
-  'employee, department, departmentHead or everyone',
+  'http.problem.audience',
 )).min(1).max(1000);
 
 export const postCreate = z.strictObject({

@@ -22,7 +22,7 @@ function isTimeZone(value: string): boolean {
     return false;
   }
 }
-export const timeZone = z.string().max(64).refine(isTimeZone, 'an IANA time zone name, like Europe/Moscow');
+export const timeZone = z.string().max(64).refine(isTimeZone, 'http.problem.time_zone');
 
 // -- Recipients ---------------------------------------------------------------------------------
 
@@ -40,20 +40,20 @@ export type RecipientSource = z.output<typeof recipientSource>;
 
 // -- Working time -------------------------------------------------------------------------------
 
-const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'HH:MM');
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'http.problem.time_of_day');
 
 function areOrdered(intervals: readonly (readonly [string, string])[]): boolean {
   return intervals.every(([from, to], i) => from < to && (i === 0 || intervals[i - 1]![1] <= from));
 }
 /** Parts of a day in the company's time zone: [['09:00','13:00'],['14:00','18:00']]; [] is a day off. */
 export const workingIntervals = z.array(z.tuple([timeOfDay, timeOfDay])).max(10)
-  .refine(areOrdered, 'intervals in order, without overlaps');
+  .refine(areOrdered, 'http.problem.intervals');
 
 /** ISO weekdays: 1 is Monday. */
 export const workingHours = z.strictObject({
   1: workingIntervals, 2: workingIntervals, 3: workingIntervals, 4: workingIntervals,
   5: workingIntervals, 6: workingIntervals, 7: workingIntervals,
-}).refine((week) => Object.values(week).some((day) => day.length > 0), 'at least one working interval in a week');
+}).refine((week) => Object.values(week).some((day) => day.length > 0), 'http.problem.no_working_time');
 export type WorkingHours = z.output<typeof workingHours>;
 
 export const calendarDay = z.object({ day: z.iso.date(), name: text(255).default(''), intervals: workingIntervals });
@@ -65,8 +65,8 @@ export const calendarDayParams = z.object({ day: z.iso.date() });
 
 // -- Company ------------------------------------------------------------------------------------
 
-const currency = z.string().regex(/^[A-Z]{3}$/).refine((code) => Intl.supportedValuesOf('currency').includes(code), 'an ISO 4217 currency');
-const country = z.string().regex(/^[A-Z]{2}$/, 'an ISO 3166 country');
+const currency = z.string().regex(/^[A-Z]{3}$/, 'http.problem.currency').refine((code) => Intl.supportedValuesOf('currency').includes(code), 'http.problem.currency');
+const country = z.string().regex(/^[A-Z]{2}$/, 'http.problem.country');
 
 export const companyResponse = z.object({
   name: z.string(), language, timeZone: z.string(), currency: z.string(), country: z.string(), workingHours,
@@ -216,7 +216,7 @@ const isDistinct = (rights: readonly AccessRight[]): boolean =>
 const roleFields = {
   name, position: z.int().min(0).max(1_000_000),
   members: z.array(accessMember).max(10_000),
-  rights: z.array(accessRight).max(10_000).refine(isDistinct, 'one right per item type, pipeline and action'),
+  rights: z.array(accessRight).max(10_000).refine(isDistinct, 'http.problem.rights_doubled'),
 };
 export const accessRoleResponse = z.object({
   id, name: z.string(), position: z.int(), members: z.array(accessMember), rights: z.array(accessRight),

@@ -59,7 +59,7 @@ function countRules(group: ConditionGroup): number {
 
 /** When a robot acts. No condition is `null`, not an empty group. */
 export const condition = groupOfDepth(maxConditionDepth)
-  .refine((group) => countRules(group) <= maxConditionRules, { error: `A condition has at most ${maxConditionRules} rules.` });
+  .refine((group) => countRules(group) <= maxConditionRules, 'http.problem.condition_rules');
 export type Condition = ConditionGroup;
 
 // ---------------------------------------------------------------------------------------------------------
