@@ -314,7 +314,7 @@ const cursorValues: Record<SqlType, RegExp> = {
   numeric: /^-?\d+(\.\d+)?$/,
   bigint: /^-?\d{1,18}$/,
   date: /^\d{4,6}-\d{2}-\d{2}$/,
-  timestamptz: /^\d{4,6}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d+)?[+-]\d{2}(:\d{2})*$/,
+  timestamptz: /^\d{4,6}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{1,9})?[+-](0\d|1[0-4])(:[0-5]\d){0,2}$/,
 };
 
 function encodeCursor(cursor: Cursor): string {
@@ -333,8 +333,15 @@ function decodeCursor(text: string, sort: Sort, direction: string): Cursor {
   const [key, value, id]: unknown[] = parts;
   if (key !== `${sort.key} ${direction}` || typeof id !== 'number' || !Number.isSafeInteger(id)) throw refused;
   if (value === null && sort.isNullable) return { sort: key, value, id };
-  if (typeof value !== 'string' || !cursorValues[sort.sqlType].test(value)) throw refused;
+  if (typeof value !== 'string' || !cursorValues[sort.sqlType].test(value) || (/^(date|timestamptz)$/.test(sort.sqlType) && !isOnCalendar(value))) throw refused;
   return { sort: key, value, id };
+}
+
+/** Neither the 31st of February nor 25 o'clock: what looks like a date and is none. */
+function isOnCalendar(value: string): boolean {
+  const [year = 0, month = 0, day = 0, hours = 0, minutes = 0, seconds = 0] = (/^(\d+)-(\d+)-(\d+)(?: (\d+):(\d+):(\d+))?/.exec(value) ?? []).slice(1).map((part) => Number(part ?? 0));
+  const date = new Date(Date.UTC(year, month - 1, day));
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day && year < 200_000 && hours < 24 && minutes < 60 && seconds < 60;
 }
 
 export function createList({ people, model: loadModel }: { people: People; model: (q: Queryable, version?: number) => Promise<CrmModel> }) {

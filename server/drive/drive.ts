@@ -313,6 +313,8 @@ export function createDrive({ db, live, now, directory, maxFileBytes = defaultMa
 
     async trash(actor: Actor, { cursor, limit }: { cursor?: string; limit: number }) {
       const before = decodeCursor(cursor);
+      // Here the key is a moment, which the database must be able to read.
+      if (before) before.sortKey = momentOf(before.sortKey);
       return page(await store.trash(db, { employeeId: actor.employeeId, isAdmin: actor.isAdmin, before, limit: limit + 1 }), limit);
     },
 
@@ -656,13 +658,20 @@ function encodeCursor({ kind, sortKey, id }: store.EntryCursor): string {
   return Buffer.from(JSON.stringify([kind, sortKey, id])).toString('base64url');
 }
 
+function momentOf(sortKey: string): string {
+  const moment = new Date(sortKey);
+  const isUsual = !Number.isNaN(moment.getTime()) && moment.getUTCFullYear() >= 0 && moment.getUTCFullYear() <= 9999;
+  if (!isUsual) throw new UserError('request.invalid', {}, 'cursor');
+  return moment.toISOString();
+}
+
 function decodeCursor(cursor: string | undefined): store.EntryCursor | null {
   if (cursor === undefined) return null;
   try {
     const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
     if (Array.isArray(parts)) {
       const [kind, sortKey, id]: unknown[] = parts;
-      if ((kind === 'folder' || kind === 'file') && typeof sortKey === 'string' && typeof id === 'number') return { kind, sortKey, id };
+      if ((kind === 'folder' || kind === 'file') && typeof sortKey === 'string' && !sortKey.includes('\0') && typeof id === 'number' && Number.isSafeInteger(id)) return { kind, sortKey, id };
     }
   } catch {
     // Falls through to the one answer for everything that is not a cursor of ours.

@@ -94,7 +94,8 @@ function encodeCursor(parts: readonly (string | number)[]): string {
 function decodeCursor(cursor: string, kinds: readonly ('string' | 'number')[]): unknown[] {
   try {
     const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(parts) && parts.length === kinds.length && kinds.every((kind, i) => typeof parts[i] === kind)) return parts;
+    const fits = (part: unknown, kind: 'string' | 'number') => (kind === 'number' ? Number.isSafeInteger(part) : typeof part === 'string' && !part.includes('\0'));
+    if (Array.isArray(parts) && parts.length === kinds.length && kinds.every((kind, i) => fits(parts[i], kind))) return parts;
   } catch {
     // Said below: whatever is wrong with it, it is not one of ours.
   }
@@ -531,6 +532,8 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
       query: { employeeId?: number; from?: string; to?: string; cursor?: string; limit: number },
     ): Promise<{ items: (Omit<store.Absence, 'note'> & { note: string | null })[]; nextCursor: string | null }> {
       const after = query.cursor === undefined ? null : decodeCursor(query.cursor, ['number', 'number']);
+      // Years 0 to 9999, as absences have.
+      if (after && (Number(after[0]) < -62_167_219_200_000 || Number(after[0]) > 253_402_300_799_999)) throw new UserError('request.invalid', {}, 'cursor');
       const rows = await store.absences(q, {
         employeeId: query.employeeId ?? null,
         from: query.from === undefined ? null : new Date(query.from),

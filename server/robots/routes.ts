@@ -67,7 +67,7 @@ export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsync
     });
 
     app.post('/api/pipelines/:pipelineId/robots/versions/:versionId/restore', {
-      schema: { tags, summary: 'Make a published version the draft', params: byVersion, body: z.strictObject({ revision: z.int() }), response: { 200: api.robotSet } },
+      schema: { tags, summary: 'Make a published version the draft', params: byVersion, body: api.restoreRobots, response: { 200: api.robotSet } },
     }, (request) => robots.restoreVersion(request.actor, request.params.pipelineId, request.params.versionId, request.body.revision));
 
     app.post('/api/pipelines/:pipelineId/robots/copy', {

@@ -4,6 +4,7 @@ import { condition, timing } from './robots.ts';
 
 const id = z.int().positive();
 const date = z.iso.datetime();
+const revision = z.int().min(0).max(2 ** 31 - 1);
 
 export const robotRecord = z.strictObject({
   /** From POST /api/robot-ids. Stable over versions; texts of other robots refer to it. */
@@ -44,14 +45,15 @@ export const robotSet = z.object({
   mayEdit: z.boolean(),
 });
 
-export const saveRobots = z.strictObject({ revision: z.int(), robots: z.array(robotRecord).max(2000) });
-export const publishRobots = z.strictObject({ revision: z.int(), note: z.string().max(1000).default('') });
+export const saveRobots = z.strictObject({ revision, robots: z.array(robotRecord).max(2000) });
+export const publishRobots = z.strictObject({ revision, note: z.string().max(1000).default('') });
+export const restoreRobots = z.strictObject({ revision });
 export const copyRobots = z.strictObject({
   robotIds: z.array(id).min(1).max(500),
   targetPipelineId: id,
   targetStageId: id,
   mode: z.enum(['copy', 'move']),
-  revision: z.int(),
+  revision,
 });
 
 export const rehearseRobots = z.strictObject({

@@ -81,7 +81,7 @@ export function systemBody(message: SystemMessage): string {
 /** 'smaller id:larger id', as in `findPrivate`. */
 export const privateKey = store.privateKey;
 
-const listCursor = z.tuple([z.boolean(), z.number(), z.number()]);
+const listCursor = z.tuple([z.boolean(), z.int().min(0).max(253_402_300_799_999), z.int()]);
 
 function encodeCursor(isPinned: boolean, activityAt: Date, chatId: number): string {
   return Buffer.from(JSON.stringify([isPinned, activityAt.getTime(), chatId])).toString('base64url');
