@@ -119,5 +119,5 @@ test('an item that moves on as its run becomes due: the run acted before, or was
 
 /** Lets some turns of the event loop go by. */
 async function passes(turns: number): Promise<void> {
-  for (let turn = 0; turn < turns * 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < turns * 10; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
