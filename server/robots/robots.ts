@@ -154,9 +154,9 @@ export function createRobots(deps: RobotsDeps) {
   }
 
   async function visibleItem(q: Queryable, actor: Actor, itemId: number, action: 'view' | 'change' = 'view'): Promise<ItemRow> {
-    const [item, rights] = await Promise.all([crm.find(q, itemId), people.access(q, actor)]);
-    if (!item || !rights.mayTouch('view', item)) throw new UserError('request.not_found', { kind: 'item', id: itemId });
-    if (!rights.mayTouch(action, item)) throw new UserError('access.denied', { action });
+    const [item, rights] = await Promise.all([crm.visibleItem(q, actor, itemId), people.access(q, actor)]);
+    // An observer sees the item whatever the roles say, and changes it only if they allow it.
+    if (action === 'change' && !rights.mayTouch('change', item)) throw new UserError('access.denied', { action });
     return item;
   }
 
@@ -330,6 +330,7 @@ export function createRobots(deps: RobotsDeps) {
       { itemId, stageId, robots, skipDelays }: { itemId: number; stageId: number; robots?: SavedRobot[] | undefined; skipDelays: boolean },
     ): Promise<{ runs: RunView[]; messages: RehearsedMessage[] }> {
       const { pipeline } = await pipelineFor(db, actor, pipelineId, 'edit');
+      if (!pipeline.stages.some((stage) => stage.id === stageId)) throw new UserError('request.not_found', { kind: 'stage', id: stageId }, 'stageId');
       const item = await visibleItem(db, actor, itemId);
       if (item.itemTypeId !== pipeline.itemTypeId) throw new UserError('request.not_found', { kind: 'item', id: itemId });
       const records: readonly RobotRecord[] = robots ?? (await store.findDraft(db, pipelineId))?.robots ?? [];
@@ -350,13 +351,19 @@ export function createRobots(deps: RobotsDeps) {
       actor: Actor,
       { itemId, robotId, pipelineId, state, cursor, limit }: { itemId?: number | undefined; robotId?: number | undefined; pipelineId?: number | undefined; state?: string | undefined; cursor?: string | undefined; limit: number },
     ): Promise<{ items: RunView[]; nextCursor: string | null }> {
+      let ownerIds: readonly number[] | undefined;
       if (itemId !== undefined) await visibleItem(db, actor, itemId);
-      else if (pipelineId !== undefined) await pipelineFor(db, actor, pipelineId, 'edit');
+      else if (pipelineId !== undefined) {
+        // Whoever edits the robots of a pipeline may not see every item in it, and a run tells values of its item.
+        const { pipeline } = await pipelineFor(db, actor, pipelineId, 'edit');
+        const visible = (await people.access(db, actor)).visibleOwnerIds(pipeline.itemTypeId, pipelineId);
+        ownerIds = visible === 'all' ? undefined : visible;
+      }
       // The whole journal names items of everybody.
       else if (!actor.isAdmin) throw new UserError('access.denied', { action: 'robots' });
       const beforeId = cursor === undefined ? undefined : Number(cursor);
       if (beforeId !== undefined && !Number.isSafeInteger(beforeId)) throw new UserError('request.invalid', { field: 'cursor', problem: 'unknown' }, 'cursor');
-      const rows = await store.listRuns(db, { itemId, robotId, pipelineId, state, beforeId, limit: limit + 1 });
+      const rows = await store.listRuns(db, { itemId, robotId, pipelineId, state, beforeId, ownerIds, limit: limit + 1 });
       const page = rows.slice(0, limit);
       return { items: await explainRuns(db, actor, page), nextCursor: rows.length > limit ? String(page.at(-1)?.id) : null };
     },
@@ -408,9 +415,10 @@ export function createRobots(deps: RobotsDeps) {
       return db.transaction(async (tx) => {
         const model = await crm.model(tx);
         const stage = model.stage(stageId);
-        if (!stage) throw new UserError('request.not_found', { kind: 'stage', id: stageId });
+        if (!stage || stage.deletedAt) throw new UserError('request.not_found', { kind: 'stage', id: stageId });
         await pipelineFor(tx, actor, stage.pipelineId, 'edit');
-        const items = (await lockItems(tx, itemIds)).filter((item) => item.stageId === stageId);
+        const rights = await people.access(tx, actor);
+        const items = (await lockItems(tx, itemIds)).filter((item) => item.stageId === stageId && rights.mayTouch('view', item));
         const count = items.length === 0 ? 0 : await store.insertReruns(tx, items, actor.employeeId, now());
         await jobs.wake(tx, 'arrivals');
         return count;

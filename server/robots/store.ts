@@ -356,6 +356,8 @@ export interface JournalFilter {
   beforeId?: number | undefined;
   ids?: readonly number[];
   limit: number;
+  /** Only of items that belong to one of these. */
+  ownerIds?: readonly number[] | undefined;
 }
 
 /** Runs, newest first. By item through its arrivals, by robot through its own index, failed ones through theirs. */
@@ -367,6 +369,7 @@ export function listRuns(q: Queryable, filter: JournalFilter): Promise<JournalRo
     filter.state === undefined ? empty : sql`and r.state = ${filter.state}`,
     filter.beforeId === undefined ? empty : sql`and r.id < ${filter.beforeId}`,
     filter.ids === undefined ? empty : sql`and r.id = any(${filter.ids}::bigint[])`,
+    filter.ownerIds === undefined ? empty : sql`and exists (select from items i where i.id = a.item_id and i.owner_id = any(${filter.ownerIds}::bigint[]))`,
   ];
   return q.rows<JournalRow>(sql`
     select ${runColumns}, a.stage_id, a.pipeline_id, v.number as version_number, bot.title as robot_title, bot.type as robot_type
