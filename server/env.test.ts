@@ -47,6 +47,7 @@ const bad: Record<keyof typeof variables, readonly string[]> = {
   DATA_DIR: [],
   DATABASE_URL: ['mysql://x/y', 'localhost', '5432'],
   DATABASE_POOL_SIZE: ['1', '501', 'many'],
+  MAX_FILE_MB: ['0', 'x', '1e9'],
   SERVICES: ['web;worker', 'web,mail', ','],
   VESTNIK_SECRET: ['short', 'x'.repeat(31)],
   LOG_LEVEL: ['verbose', 'INFO'],

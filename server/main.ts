@@ -9,6 +9,7 @@ import { TransientError } from '../shared/errors.ts';
 import { isLanguage, type Language, text } from '../shared/messages.ts';
 import { type EmbeddedServer, type ServerEvent, startEmbedded } from './db/embedded.ts';
 import { type Env, readEnv } from './env.ts';
+import { limitGarbage } from './memory.ts';
 import { isPortTaken, startVestnik, type Vestnik } from './vestnik.ts';
 
 /** Requests and rounds of robots take well under a second; whoever supervises us waits 10 to 30. */
@@ -19,6 +20,7 @@ const say = (key: string, params?: Parameters<typeof text>[2]): void => console.
 const complain = (key: string, params?: Parameters<typeof text>[2]): void => console.error(text(language, key, params));
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+limitGarbage();
 let embedded: EmbeddedServer | undefined;
 let vestnik: Vestnik | undefined;
 let isStopping = false;

@@ -51,7 +51,7 @@ import { type CompiledRobot, type CompiledVersion, createVersions } from './vers
 /** A chain of robots causing each other is at most this deep. */
 export const maxDepth = 8;
 /** Arrivals per transaction: more gains little and holds rows longer. */
-const batchSize = 200;
+const batchSize = 150;
 /** A poisoned arrival is tried this often, then given up visibly. */
 const maxAttempts = 5;
 
@@ -110,7 +110,7 @@ export function createEngine(deps: EngineDeps) {
   }
 
   /** Ids of runs taken beforehand, so that small batches need not ask. */
-  let spareRunIds: number[] = [];
+  const spareRunIds: number[] = [];
 
   /** Outside of any batch, by a commit that is on disk when it is answered: spare ids outlive their transaction. */
   async function refillRunIds(): Promise<void> {
