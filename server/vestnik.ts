@@ -83,7 +83,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   sms.startSending();
   const channels = createChannels({ mail, sms });
   const robots = createRobots({
-    db, jobs, live, people, crm, channels, now, publicUrl: options.publicUrl,
+    db, jobs, live, people, drive, crm, channels, now, publicUrl: options.publicUrl,
     writers: { crm, live, notifications, feed, chat, deliveries },
     onError: (error, where) => app.log.error({ err: error, where }, 'a robot or its engine failed'),
   });

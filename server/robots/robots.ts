@@ -15,6 +15,7 @@ import { UserError } from '../../shared/errors.ts';
 import { hasText, type Language, text } from '../../shared/messages.ts';
 import { type Crm, type ItemRow, lockItems, type Pipeline } from '../crm/crm.ts';
 import { bumpConfig, configVersions, type Db, type Queryable, type Tx } from '../db/db.ts';
+import type { Drive } from '../drive/drive.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Live } from '../live/live.ts';
 import { type Actor, type Directory, fullName, type People } from '../people/people.ts';
@@ -38,6 +39,7 @@ export interface RobotsDeps {
   jobs: Jobs;
   live: Live;
   people: People;
+  drive: Drive;
   crm: Crm;
   writers: EffectWriters;
   /** The mail senders and SMS providers there are. */
@@ -57,7 +59,7 @@ const failuresSinceMs = 30 * 86_400_000;
 export type Robots = ReturnType<typeof createRobots>;
 
 export function createRobots(deps: RobotsDeps) {
-  const { db, jobs, live, people, crm, now } = deps;
+  const { db, jobs, live, people, drive, crm, now } = deps;
   const engine = createEngine({ ...deps, robotType });
 
   async function channelsNow(q: Queryable): Promise<Channels> {
@@ -138,6 +140,16 @@ export function createRobots(deps: RobotsDeps) {
     const saved = await store.saveDraft(tx, { pipelineId: pipeline.id, robots, revision, at: now(), by: actor.employeeId });
     if (saved === undefined) throw new UserError('robots.changed_meanwhile', { pipeline: pipeline.name });
     await live.publish(tx, [{ topic: `pipeline:${pipeline.id}`, what: 'robots' }]);
+  }
+
+  /** A robot gives its files to whoever it informs, so whoever names a file must be able to read it. What was named before stays. */
+  async function refuseForeignFiles(q: Queryable, actor: Actor, pipelineId: number, robots: readonly RobotRecord[]): Promise<void> {
+    const { files } = namedThings(robots);
+    if (files.length === 0) return;
+    const before = new Set(namedThings((await store.findDraft(q, pipelineId))?.robots ?? []).files);
+    // One that is gone is a problem to show, as with everything that goes away; one that is hidden looks the same from outside.
+    const { files: there } = await store.existingIds(q, { chats: [], files: files.filter((id) => !before.has(id)) });
+    for (const id of there) await drive.file(actor, id);
   }
 
   async function publish(tx: Tx, actor: Actor, pipeline: Pipeline, note: string): Promise<void> {
@@ -239,6 +251,7 @@ export function createRobots(deps: RobotsDeps) {
     async saveSet(actor: Actor, pipelineId: number, { revision, robots }: z.output<typeof saveRobots>): Promise<RobotSetView> {
       return db.transaction(async (tx) => {
         const { pipeline } = await pipelineFor(tx, actor, pipelineId, 'edit');
+        await refuseForeignFiles(tx, actor, pipelineId, robots);
         await save(tx, actor, pipeline, robots, revision);
         return view(tx, actor, pipeline, true);
       });
