@@ -89,7 +89,8 @@ export async function buildApp(deps: HttpDeps): Promise<App> {
     genReqId: () => `${requestPrefix}-${(++requestCount).toString(36)}`,
     requestIdHeader: false,
     return503OnClosing: false,
-    frameworkErrors: (error, request, reply) => void answers.send(error, request, reply),
+    // Found before any hook runs, which would have set the headers.
+    frameworkErrors: (error, request, reply) => void answers.send(error, request, reply.headers(plainHeaders)),
     clientErrorHandler: answerBrokenRequest,
   }).withTypeProvider<ZodTypeProvider>();
 
