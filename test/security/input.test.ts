@@ -136,6 +136,8 @@ function placesOf(given: JsonSchema, at: readonly (string | number)[] = []): (st
   return [...new Map(places.map((place) => [place.join('.'), place])).values()];
 }
 
+const firstOf = (schema: JsonSchema): string | number | undefined => placesOf(schema)[0]?.[0];
+
 function isList(given: JsonSchema, name: string | number): boolean {
   return placesOf(given).some(([top, inner]) => top === name && inner === 0);
 }
@@ -189,10 +191,10 @@ test('bodies of wrong types, sizes and signs are refused in words', async () => 
     const sound = request.body ?? leastOf(schema);
     for (const place of placesOf(schema)) {
       // The top of a body is tried with everything, what lies deep with a part.
-      const values = place.length === 1 ? [...texts, ...numbers, ...others] : ['', '\ud800', 'a\u0000b', -1, 1.5, 1e30, 2 ** 31, null, {}, []];
+      const values = place.length === 1 ? [...texts, ...numbers, ...others] : ['', '\ud800', -1, 1e30, 2 ** 31, null, {}];
       for (const value of values) await ask(route, who, language, `${place.join('.')} = ${String(json(value)).slice(0, 60)}`, address, sendJson(route, json(withValue(sound, schema, place, value))));
       if (place.length > 1) continue;
-      for (const value of [long, nested(1000)]) await ask(route, who, language, `${place.join('.')} = something huge`, address, sendJson(route, json(withValue(sound, schema, place, value))));
+      for (const value of place[0] === firstOf(schema) ? [long, nested(1000)] : [long]) await ask(route, who, language, `${place.join('.')} = something huge`, address, sendJson(route, json(withValue(sound, schema, place, value))));
       if (isList(schema, place[0]!)) await ask(route, who, language, `${place.join('.')} = a long list`, address, sendJson(route, json(withValue(sound, schema, place, manyOnes))));
     }
     for (const missing of Object.keys(Object(sound))) {
