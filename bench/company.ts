@@ -74,7 +74,7 @@ export async function addDeals(db: Db, company: BenchCompany, count: number): Pr
   const row = await db.first<{ first: number }>(sql`
     with made as (
       insert into items (item_type_id, pipeline_id, stage_id, title, amount, currency, owner_id, creator_id, values, created_at, updated_at, moved_at)
-      select ${company.itemTypeId}, ${company.pipelineId}, ${company.startStageId}, 'Поставка оборудования ' || n, 1000 + (n * 7919) % 1000000, 'RUB',
+      select ${company.itemTypeId}, ${company.pipelineId}, ${company.startStageId}, 'Поставка оборудования ' || n, 1000 + (n::bigint * 7919) % 1000000, 'RUB',
         (${company.peopleIds}::bigint[])[1 + n % ${company.peopleIds.length}::int], ${company.actor.employeeId}, '{}', now() - n * interval '1 second', now(), now()
       from generate_series(1, ${count}::int) n returning id
     ) select min(id) as first from made`);

@@ -2,7 +2,7 @@
  * The same bulk work in a small company and in one with a million deals and five million finished runs, rounds
  * alternating; and what a page of its deals costs the database by every indexed field.
  */
-import { raw, sql, type Sql } from '../server/db/db.ts';
+import { sql, type Sql } from '../server/db/db.ts';
 import type { Vestnik } from '../server/vestnik.ts';
 import { untilWorkedOff } from './bulk.ts';
 import type { BenchCompany } from './company.ts';
@@ -50,8 +50,11 @@ export async function benchList({ vestnik: { db, crm }, company }: Side): Promis
   const explain = async (query: Sql): Promise<number> => {
     const times: number[] = [];
     for (let turn = 0; turn < 5; turn++) {
-      const rows = await db.rows<{ queryPlan: string }>(sql`explain (analyze, timing off, costs off) ${query}`);
-      times.push(rows.reduce((sum, { queryPlan }) => sum + Number(/(?:Planning|Execution) Time: ([\d.]+) ms/.exec(queryPlan)?.[1] ?? 0), 0));
+      const rows = await db.rows<Record<string, unknown>>(sql`explain (analyze, timing off, costs off) ${query}`);
+      const plan = rows.map((row) => String(Object.values(row)[0])).join('\n');
+      const found = [...plan.matchAll(/(?:Planning|Execution) Time: ([\d.]+) ms/g)];
+      if (found.length !== 2) throw new Error(`No times in the plan: ${plan}`);
+      times.push(found.reduce((sum, match) => sum + Number(match[1]), 0));
     }
     return median(times);
   };
@@ -70,7 +73,6 @@ export async function benchList({ vestnik: { db, crm }, company }: Side): Promis
   await page('filter by owner', { filters: [{ field: 'ownerId', op: 'eq', value: owner }] });
   await page('filter by amount', { filters: [{ field: 'amount', op: 'between', value: [500_000, 500_100] }], sort: 'amount' });
   await page('filter by stage', { filters: [{ field: 'stageId', op: 'eq', value: company.startStageId }] });
-  await db.run(raw('select 1'));
   const slowest = costs.reduce((worst, cost) => (cost.ms > worst.ms ? cost : worst));
   return [{
     name: 'A page of 50 among 1,000,000 deals: slowest of all indexed fields', target: '≤ 20 ms', value: slowest.ms, unit: 'ms', isMet: slowest.ms <= 20,

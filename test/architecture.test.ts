@@ -21,6 +21,7 @@ const line = [
   ['server/rest'],
   ['server/http'],
   ['server/env.ts'],
+  ['server/memory.ts'],
   ['server/vestnik.ts'],
   ['server/main.ts'],
 ];

@@ -490,9 +490,7 @@ create table items (
   constraint items_creator_id_fkey FOREIGN KEY (creator_id) REFERENCES employees(id),
   constraint items_item_type_id_fkey FOREIGN KEY (item_type_id) REFERENCES item_types(id),
   constraint items_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES employees(id),
-  constraint items_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES items(id),
-  constraint items_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES pipelines(id),
-  constraint items_stage_id_fkey FOREIGN KEY (stage_id) REFERENCES stages(id)
+  constraint items_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES items(id)
 ) with (fillfactor=80);
 CREATE INDEX items_amount_idx ON items USING btree (item_type_id, amount, id) WHERE (deleted_at IS NULL);
 CREATE INDEX items_closes_idx ON items USING btree (item_type_id, closes_on, id) WHERE (deleted_at IS NULL);
