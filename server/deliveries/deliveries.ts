@@ -24,6 +24,7 @@ import type { Hint, Live } from '../live/live.ts';
 import { type Actor, requireAdmin } from '../people/people.ts';
 import { createSealer } from './secrets.ts';
 import * as store from './store.ts';
+import { together } from './together.ts';
 
 export type Channel = 'email' | 'sms';
 
@@ -190,20 +191,26 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, o
   }
 
   /** Marks the attempt as begun, on disk. false: the lease is lost, do not send. */
-  function begin(delivery: Claimed): Promise<boolean> {
-    return db.transaction(async (tx) => {
-      const [, begun] = await Promise.all([store.commitToDisk(tx), store.startAttempt(tx, delivery, now())]);
-      return begun;
+  const begin = together(async (batch: Claimed[]): Promise<boolean[]> => {
+    const begun = await db.transaction(async (tx) => {
+      const [, ids] = await Promise.all([store.commitToDisk(tx), store.startAttempts(tx, batch, now())]);
+      return ids;
     });
-  }
+    return batch.map((delivery) => begun.has(delivery.id));
+  });
+
+  const recordTogether = together(async (batch: { delivery: Claimed; change: store.Change }[]): Promise<boolean[]> => {
+    const ours = await db.transaction(async (tx) => {
+      const ids = await store.finish(tx, batch.map(({ delivery: { id, fence }, change }) => ({ id, fence, change })), now());
+      await live.publish(tx, hints(batch.flatMap(({ delivery }) => (ids.has(delivery.id) ? [delivery] : []))));
+      return ids;
+    });
+    return batch.map(({ delivery }) => ours.has(delivery.id));
+  });
 
   /** false: another worker took the delivery over, and nothing was written. */
-  function record(delivery: Claimed, outcome: Outcome): Promise<boolean> {
-    return db.transaction(async (tx) => {
-      const isOurs = await store.finish(tx, delivery, changeFor(delivery, outcome), now());
-      if (isOurs) await live.publish(tx, hints([delivery]));
-      return isOurs;
-    });
+  async function record(delivery: Claimed, outcome: Outcome): Promise<boolean> {
+    return recordTogether({ delivery, change: changeFor(delivery, outcome) });
   }
 
   function takeBack(channel: Channel): Promise<number> {

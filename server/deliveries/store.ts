@@ -27,16 +27,22 @@ export const claim = (q: Queryable, channel: Channel, { limit, at, leaseUntil }:
     ) due where d.id = due.id
     returning d.id, d.channel, d.sender_id, d.employee_id, d.address, d.content, d.message_id, d.attempts, d.retries, d.fence, d.item_id`);
 
-/** false: the lease was lost meanwhile. */
-export const startAttempt = async (q: Queryable, { id, fence }: { id: number; fence: number }, at: Date): Promise<boolean> =>
-  (await q.run(sql`with started as (
-      update deliveries set attempts = attempts + 1 where id = ${id} and fence = ${fence} and state = 'sending' returning id, attempts
-    ) insert into delivery_attempts (delivery_id, attempt, started_at) select id, attempts, ${at} from started`)) === 1;
+/** Marks attempts as begun; answers with the ids whose lease still holds. */
+export const startAttempts = async (q: Queryable, held: readonly { id: number; fence: number }[], at: Date): Promise<Set<number>> =>
+  new Set((await q.rows<{ id: number }>(sql`with started as (
+      update deliveries d set attempts = attempts + 1
+      from unnest(${held.map((h) => h.id)}::bigint[], ${held.map((h) => h.fence)}::bigint[]) as h (id, fence)
+      where d.id = h.id and d.fence = h.fence and d.state = 'sending' returning d.id, d.attempts
+    ) insert into delivery_attempts (delivery_id, attempt, started_at) select id, attempts, ${at} from started returning delivery_id as id`)).map((row) => row.id));
 
+/** What is locked is being finished at this moment, and needs no longer lease. */
 export const renew = (q: Queryable, held: readonly { id: number; fence: number }[], leaseUntil: Date): Promise<number> =>
   q.run(sql`update deliveries d set lease_until = ${leaseUntil}
-    from unnest(${held.map((h) => h.id)}::bigint[], ${held.map((h) => h.fence)}::bigint[]) as h (id, fence)
-    where d.id = h.id and d.fence = h.fence and d.state = 'sending'`);
+    from (
+      select d.id from deliveries d
+      join unnest(${held.map((h) => h.id)}::bigint[], ${held.map((h) => h.fence)}::bigint[]) as h (id, fence) on d.id = h.id and d.fence = h.fence
+      where d.state = 'sending' for update of d skip locked
+    ) ours where d.id = ours.id`);
 
 export interface Change {
   state: 'queued' | 'accepted' | 'failed' | 'unknown';
@@ -48,16 +54,21 @@ export interface Change {
   detail: string | null;
 }
 
-/** false: another worker holds it by now, and nothing was written. */
-export const finish = async (q: Queryable, { id, fence }: { id: number; fence: number }, change: Change, at: Date): Promise<boolean> =>
-  (await q.run(sql`with done as (
-      update deliveries set state = ${change.state}, lease_until = null, due_at = ${change.dueAt}, retries = ${change.retries},
-        error = ${change.error === null ? null : json(change.error)}::jsonb,
-        provider_message_id = coalesce(${change.providerMessageId}, provider_message_id),
-        finished_at = ${change.state === 'accepted' || change.state === 'failed' ? at : null}
-      where id = ${id} and fence = ${fence} and state = 'sending' returning id, attempts
-    ) update delivery_attempts a set finished_at = ${at}, outcome = ${change.outcome}, detail = ${change.detail}
-      from done where a.delivery_id = done.id and a.attempt = done.attempts`)) === 1;
+/** Answers with the ids that were still ours; nothing is written of those another worker holds by now. */
+export const finish = async (q: Queryable, ended: readonly { id: number; fence: number; change: Change }[], at: Date): Promise<Set<number>> =>
+  new Set((await q.rows<{ id: number }>(sql`with done as (
+      update deliveries d set state = e.state, lease_until = null, due_at = e.due_at, retries = e.retries, error = e.error,
+        provider_message_id = coalesce(e.provider_message_id, d.provider_message_id),
+        finished_at = case when e.state in ('accepted', 'failed') then ${at}::timestamptz end
+      from unnest(
+        ${ended.map((e) => e.id)}::bigint[], ${ended.map((e) => e.fence)}::bigint[], ${ended.map((e) => e.change.state)}::text[],
+        ${ended.map((e) => e.change.dueAt)}::timestamptz[], ${ended.map((e) => e.change.retries)}::smallint[],
+        ${ended.map((e) => (e.change.error === null ? null : json(e.change.error)))}::jsonb[], ${ended.map((e) => e.change.providerMessageId)}::text[],
+        ${ended.map((e) => e.change.outcome)}::text[], ${ended.map((e) => e.change.detail)}::text[]
+      ) as e (id, fence, state, due_at, retries, error, provider_message_id, outcome, detail)
+      where d.id = e.id and d.fence = e.fence and d.state = 'sending' returning d.id, d.attempts, e.outcome, e.detail
+    ) update delivery_attempts a set finished_at = ${at}, outcome = done.outcome, detail = done.detail
+      from done where a.delivery_id = done.id and a.attempt = done.attempts returning a.delivery_id as id`)).map((row) => row.id));
 
 /**
  * Takes back what dead workers held. An SMS whose attempt had begun may have gone out: it becomes
