@@ -79,7 +79,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   });
   const mail = createMail({ db, drive, deliveries, now, publicUrl: options.publicUrl });
   mail.startSending();
-  const sms = createSms({ db, people, deliveries, now });
+  const sms = createSms({ db, jobs, people, deliveries, now, publicUrl: options.publicUrl });
   sms.startSending();
   const channels = createChannels({ mail, sms });
   const robots = createRobots({

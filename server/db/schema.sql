@@ -707,6 +707,7 @@ create table sms_providers (
   name text not null,
   settings jsonb default '{}'::jsonb not null,
   secret bytea,
+  callback_token text default (gen_random_uuid())::text not null,
   is_default boolean default false not null,
   created_at timestamp with time zone not null,
   deleted_at timestamp with time zone,

@@ -26,7 +26,7 @@ const people = createPeople({ db, live, now });
 const drive = createDrive({ db, live, now, directory: '/nonexistent' });
 const deliveries = createDeliveries({ db, live, jobs, now, secret: 's', messageIdHost: 'x', onError });
 const mail = createMail({ db, drive, deliveries, now, publicUrl: 'http://localhost' });
-const sms = createSms({ db, people, deliveries, now });
+const sms = createSms({ db, jobs, people, deliveries, now, publicUrl: 'https://crm.example.com' });
 mail.startSending();
 sms.startSending();
 await db.run(sql`insert into company (name, country) values ('Ромашка', 'RU') on conflict do nothing`);

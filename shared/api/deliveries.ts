@@ -96,6 +96,8 @@ export const smsProvider = z.object({
   settings,
   /** Names of the keys that are set. */
   secretNames: z.array(z.string()),
+  /** Give it to the provider, so that it reports what became of messages; null: this kind does not report. */
+  callbackUrl: z.string().nullable(),
   isDefault: z.boolean(),
   createdAt: z.date(),
 });
@@ -114,8 +116,22 @@ export const changeSmsProvider = z.strictObject({
   isDefault: z.boolean().optional(),
 });
 export const testSmsProvider = z.strictObject({ phone: oneLine(50), text: z.string().min(1).max(200).optional() });
+const named = { label: z.string(), hint: z.string().nullable() };
 export const smsProviderType = z.object({
   id: z.string(),
+  title: z.string(),
+  description: z.string(),
+  form: z.array(z.object({
+    name: z.string(),
+    widget: z.enum(['text', 'longText', 'number', 'switch', 'choice', 'pairs', 'group']),
+    isRequired: z.boolean().optional(),
+    isAdvanced: z.boolean().optional(),
+    options: z.array(z.object({ value: z.string(), name: z.string() })).optional(),
+    ...named,
+  })),
+  /** null: the administrator names them. */
+  secrets: z.array(z.object({ name: z.string(), isRequired: z.boolean(), ...named })).nullable(),
+  can: z.object({ status: z.boolean(), findUnanswered: z.boolean(), callbacks: z.boolean(), balance: z.boolean() }),
   /** JSON Schema of the settings. */
   settings: z.unknown(),
 });

@@ -140,6 +140,8 @@ create table sms_providers (
   name text not null,
   settings jsonb not null default '{}',
   secret bytea,
+  -- The secret in the address its reports come to.
+  callback_token text not null default gen_random_uuid()::text,
   is_default boolean not null default false,
   created_at timestamptz not null,
   deleted_at timestamptz

@@ -10,7 +10,6 @@ import { lookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { Agent, buildConnector, request } from 'undici';
-import { UserError } from '../../../shared/errors.ts';
 
 export interface OutboundRequest {
   method: 'GET' | 'POST' | 'PUT';
@@ -31,8 +30,8 @@ export type OutboundAnswer =
 
 export interface Outbound {
   send(request: OutboundRequest): Promise<OutboundAnswer>;
-  /** Throws `sms.private_host` for what would be refused; a name that does not resolve now is let pass. */
-  check(url: string, allowPrivateHost: boolean): Promise<void>;
+  /** The internal address a request would be refused for; null: none. A name that does not resolve now is let pass. */
+  privateAddress(url: string, allowPrivateHost: boolean): Promise<string | null>;
   close(): Promise<void>;
 }
 
@@ -108,16 +107,12 @@ export function createOutbound({ patienceMs = 30_000 }: { patienceMs?: number } 
         return { kind: error instanceof NotConnected ? 'not_sent' : 'lost', detail };
       }
     },
-    async check(url, allowPrivateHost) {
+    async privateAddress(url, allowPrivateHost) {
       const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
-      if (allowPrivateHost) return;
-      const refuse = (address: string) => new UserError('sms.private_host', { host, address }, 'settings.url');
-      if (isIP(host)) {
-        if (!isPublicAddress(host)) throw refuse(host);
-        return;
-      }
-      await new Promise<void>((resolve, reject) => {
-        publicOnly(host, { all: true }, (error) => (error instanceof PrivateHost ? reject(refuse(error.address)) : resolve()));
+      if (allowPrivateHost) return null;
+      if (isIP(host)) return isPublicAddress(host) ? null : host;
+      return new Promise((resolve) => {
+        publicOnly(host, { all: true }, (error) => resolve(error instanceof PrivateHost ? error.address : null));
       });
     },
     async close() {

@@ -14,7 +14,7 @@ export function smsRoutes({ sms, db }: { sms: Sms; db: Db }): FastifyPluginAsync
   return async (app) => {
     app.get('/api/sms/provider-types', {
       schema: { tags, summary: 'The kinds of provider and their settings', response: { 200: z.array(api.smsProviderType) } },
-    }, async () => sms.providerTypes());
+    }, async (request) => sms.providerTypes(request.actor.language));
 
     app.get('/api/sms/providers', {
       schema: { tags, summary: 'The providers that are set up (administrators)', response: { 200: z.array(api.smsProvider) } },

@@ -20,7 +20,7 @@ const jobs = createJobs({ db, now, onError: (error) => errors.push(error) });
 const live = createLive({ db, now });
 const people = createPeople({ db, live, now });
 const deliveries = createDeliveries({ db, live, jobs, now, secret: 'test secret', messageIdHost: 'x', onError: (error) => errors.push(error) });
-const sms = createSms({ db, people, deliveries, now, patienceMs: 1000 });
+const sms = createSms({ db, jobs, people, deliveries, now, publicUrl: 'https://crm.example.com', patienceMs: 1000 });
 sms.startSending();
 await db.run(sql`insert into company (name, country) values ('Ромашка', 'RU') on conflict do nothing`);
 await db.run(sql`insert into employees (id, email, is_admin) values (1, 'admin@x', true), (2, 'anna@x', false)`);
@@ -157,7 +157,7 @@ test('wrong settings name the field; a line break in a header sends nothing', as
   await assert.rejects(sms.createProvider(admin, { type: 'pigeon', name: 'x', settings: {}, secrets: {}, isDefault: false }), code('sms.provider_type_unknown'));
   const header = await create({ ...formSettings, headers: [{ name: 'X-Text', value: '{text}' }] });
   const count = requests.length;
-  assert.deepEqual(summary(await send('a\r\nX-Evil: 1', { senderId: header.id })), ['failed', 'sms.settings_invalid']);
+  assert.deepEqual(summary(await send('a\r\nX-Evil: 1', { senderId: header.id })), ['failed', 'sms.settings_unusable']);
   assert.deepEqual(summary(await send('x', { phone: '89161234567' })), ['failed', 'sms.phone_invalid']);
   assert.equal(requests.length, count);
 });
@@ -174,7 +174,7 @@ test('keys never come out, and do not travel to another server', async () => {
   assert.deepEqual((await sms.changeProvider(admin, secret.id, { settings: { ...formSettings, url: `http://localhost:${port}/` } })).secretNames, []);
   await sms.deleteProvider(admin, secret.id);
   assert.deepEqual(summary(await send('x', { senderId: secret.id })), ['failed', 'sms.provider_missing']);
-  assert.ok(sms.providerTypes().some((type) => type.id === 'http' && JSON.stringify(type.settings).includes('allowPrivateHost')));
+  assert.ok(sms.providerTypes('ru').some((type) => type.id === 'http' && JSON.stringify(type.settings).includes('allowPrivateHost')));
 });
 
 test('a test message takes the number as people write it', async () => {

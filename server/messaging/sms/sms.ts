@@ -10,15 +10,17 @@
  *
  * Does not do: receive SMS, status reports (deliveries.markDelivered waits for them), balances.
  */
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { UserError } from '../../../shared/errors.ts';
-import { text as textOf } from '../../../shared/messages.ts';
+import { type Language, text as textOf } from '../../../shared/messages.ts';
 import { bumpConfig, type Db, type Queryable } from '../../db/db.ts';
-import type { Claimed, Deliveries, Outcome } from '../../deliveries/deliveries.ts';
+import type { Claimed, Deliveries, DeliveryError, Outcome } from '../../deliveries/deliveries.ts';
+import type { Jobs } from '../../jobs/jobs.ts';
 import { type Actor, normalizePhone, type People, requireAdmin } from '../../people/people.ts';
-import { smsProviderTypes } from './catalog.ts';
+import { describeProviderTypes, secretLabel, settingLabel, type SmsProviderTypeDescription, smsProviderTypes } from './catalog.ts';
 import { createOutbound } from './outbound.ts';
-import type { SmsProviderType } from './provider.ts';
+import type { OpenSmsProvider, SettingsProblem, SmsEnvironment, SmsProblem, SmsProviderType } from './provider.ts';
 import * as store from './store.ts';
 
 export { type SmsParts, smsParts } from './parts.ts';
@@ -30,13 +32,20 @@ export interface ProviderInput {
   secrets: Record<string, string>;
   isDefault: boolean;
 }
-export type Provider = Omit<store.ProviderRow, 'secret'> & { secretNames: string[] };
+export type Provider = Omit<store.ProviderRow, 'secret' | 'callbackToken'> & {
+  secretNames: string[];
+  /** What to give the provider for its reports; null: this kind does not report. */
+  callbackUrl: string | null;
+};
 
 export interface SmsOptions {
   db: Db;
+  jobs: Pick<Jobs, 'add'>;
   people: Pick<People, 'directory'>;
   deliveries: Deliveries;
   now: () => Date;
+  /** The address people and providers use; callbacks come there. */
+  publicUrl: string;
   /** How long a gateway may be silent; half a minute by default. */
   patienceMs?: number;
 }
@@ -44,11 +53,14 @@ export interface SmsOptions {
 const purpose = 'sms_providers';
 const smsContent = z.object({ text: z.string() });
 const e164 = /^\+[1-9]\d{6,14}$/;
+/** How often lasting connections are looked after: opened for new providers, closed for deleted ones. */
+const connectionsPollMs = 30_000;
 
-export function createSms({ db, people, deliveries, now, patienceMs }: SmsOptions) {
-  const outbound = createOutbound({ patienceMs });
-  const context = { outbound, now };
+export function createSms({ db, jobs, people, deliveries, now, publicUrl, patienceMs }: SmsOptions) {
+  const http = createOutbound({ patienceMs });
   const types = new Map(smsProviderTypes.map((type) => [type.id, type]));
+  /** Lasting connections of this process, by provider. `key`: what they were opened with. */
+  const connections = new Map<number, { key: string; provider: Promise<OpenSmsProvider> }>();
 
   function typeOf(id: string): SmsProviderType {
     const type = types.get(id);
@@ -58,6 +70,43 @@ export function createSms({ db, people, deliveries, now, patienceMs }: SmsOption
 
   const secretsOf = (row: store.ProviderRow) => (row.secret ? deliveries.secrets.open(purpose, row.secret) : {});
 
+  function environmentOf({ id, name, callbackToken }: Pick<store.ProviderRow, 'id' | 'name' | 'callbackToken'>, secrets: Readonly<Record<string, string>>): SmsEnvironment {
+    return { name, secrets, http, now, callbackUrl: new URL(`/api/sms/callbacks/${id}/${callbackToken}`, publicUrl).href, report: async () => {} };
+  }
+
+  /** Ready to be used. A lasting connection stays open until its settings change; anything else is closed by whoever asked. */
+  async function opened(type: SmsProviderType, row: store.ProviderRow, secrets: Readonly<Record<string, string>>): Promise<OpenSmsProvider> {
+    if (!type.isConnected) return type.open(row.settings, environmentOf(row, secrets));
+    const key = JSON.stringify([row.type, row.settings, row.secret?.toString('base64')]);
+    const open = connections.get(row.id);
+    if (open?.key === key) return open.provider;
+    const provider = type.open(row.settings, environmentOf(row, secrets));
+    connections.set(row.id, { key, provider });
+    provider.catch(() => connections.delete(row.id));
+    if (open) await closed(open.provider);
+    return provider;
+  }
+
+  async function closed(provider: Promise<OpenSmsProvider>): Promise<void> {
+    await provider.then((open) => open.close(), () => {});
+  }
+
+  /** Receipts come down a connection although nothing is being sent, so it stands from the start. */
+  async function tendConnections(): Promise<void> {
+    const rows = (await store.list(db)).filter((row) => types.get(row.type)?.isConnected);
+    const alive = new Set(rows.map((row) => row.id));
+    await Promise.all([...connections].filter(([id]) => !alive.has(id)).map(([id, { provider }]) => {
+      connections.delete(id);
+      return closed(provider);
+    }));
+    for (const row of rows) {
+      const type = types.get(row.type);
+      const secrets = secretsOf(row);
+      // What is wrong with it is said on what it should send.
+      if (type && secrets && type.destination(row.settings) !== undefined) await opened(type, row, secrets);
+    }
+  }
+
   async function send(delivery: Claimed): Promise<Outcome> {
     const provider = await store.find(db, delivery.senderId);
     const type = provider && types.get(provider.type);
@@ -66,17 +115,46 @@ export function createSms({ db, people, deliveries, now, patienceMs }: SmsOption
     if (!secrets) return { kind: 'permanent', error: { code: 'sms.secret_unreadable', params: { name: provider.name } } };
     if (!e164.test(delivery.address)) return { kind: 'permanent', error: { code: 'sms.phone_invalid', params: { phone: delivery.address } } };
     const { text } = smsContent.parse(delivery.content);
-    return type.send({ id: delivery.id, phone: delivery.address, text }, provider.settings, secrets, context);
+    const outcome = await (await opened(type, provider, secrets)).send({ id: delivery.id, phone: delivery.address, text });
+    if (outcome.outcome === 'accepted') {
+      return { kind: 'accepted', providerMessageId: outcome.providerMessageId?.slice(0, longestMessageId), detail: outcome.detail };
+    }
+    const error = problemError(outcome, { type, provider, phone: delivery.address });
+    return outcome.outcome === 'transient' ? { kind: 'transient', error, retryAt: outcome.retryAt } : { kind: outcome.outcome, error };
   }
 
-  async function checked(type: SmsProviderType, settings: unknown, secrets: Record<string, string>): Promise<unknown> {
-    try {
-      return await type.check(settings, secrets, context);
-    } catch (error) {
-      if (!(error instanceof z.ZodError)) throw error;
-      const issue = error.issues[0];
-      throw new UserError('sms.settings_invalid', { detail: issue?.message ?? '' }, ['settings', ...(issue?.path ?? [])].join('.'));
+  /** A provider's word as an error that can be read. */
+  function problemError({ code, detail, address }: Pick<SmsProblem, 'code' | 'detail' | 'address'>, { type, provider, phone }: { type: SmsProviderType; provider: store.ProviderRow; phone: string }): DeliveryError {
+    const said = detail.slice(0, longestDetail);
+    return { code, params: { name: provider.name, host: hostOf(type.destination(provider.settings)) ?? provider.name, phone, detail: said, address: address ?? '' }, detail: said };
+  }
+
+  /** The settings as they are saved. */
+  async function checked(actor: Actor, type: SmsProviderType, given: unknown, secrets: Record<string, string>, name: string): Promise<unknown> {
+    const { language } = actor;
+    const wrong = (field: string, problem: SettingsProblem['problem']) =>
+      new UserError('sms.settings_invalid', { field: settingLabel(language, type.id, field), problem }, field === '' ? 'settings' : `settings.${field}`);
+    const read = type.settings.safeParse(given);
+    if (!read.success) {
+      const issue = read.error.issues[0];
+      if (issue?.code === 'unrecognized_keys') {
+        throw new UserError('sms.settings_invalid', { field: issue.keys.join(', ').slice(0, longestDetail), problem: 'wrong' }, 'settings');
+      }
+      throw wrong(issue?.path.join('.') ?? '', problemOf(issue, given));
     }
+    if (type.secrets !== 'any') {
+      const known = type.secrets;
+      const unknown = Object.keys(secrets).find((key) => !known.some((secret) => secret.name === key));
+      if (unknown !== undefined) throw new UserError('sms.settings_invalid', { field: unknown, problem: 'wrong' }, `secrets.${unknown}`);
+      const missing = known.find((secret) => secret.isRequired && !secrets[secret.name]);
+      if (missing) throw new UserError('sms.secret_missing', { field: secretLabel(language, type.id, missing.name) }, `secrets.${missing.name}`);
+    }
+    const problem = await type.check(read.data, environmentOf({ id: 0, name, callbackToken: '' }, secrets));
+    if (problem?.problem === 'private_host') {
+      throw new UserError('sms.private_host', { host: hostOf(type.destination(read.data)) ?? '', address: problem.address ?? '' }, `settings.${problem.field}`);
+    }
+    if (problem) throw wrong(problem.field, problem.problem);
+    return read.data;
   }
 
   async function found(q: Queryable, id: number): Promise<store.ProviderRow> {
@@ -85,12 +163,12 @@ export function createSms({ db, people, deliveries, now, patienceMs }: SmsOption
     return row;
   }
 
-  async function save(id: number | null, input: ProviderInput): Promise<Provider> {
-    const settings = await checked(typeOf(input.type), input.settings, input.secrets);
+  async function save(actor: Actor, id: number | null, input: ProviderInput): Promise<Provider> {
+    const settings = await checked(actor, typeOf(input.type), input.settings, input.secrets, input.name);
     const secret = Object.keys(input.secrets).length > 0 ? deliveries.secrets.seal(purpose, input.secrets) : null;
     const row = { type: input.type, name: input.name, settings, secret, isDefault: input.isDefault };
     return db.transaction(async (tx) => {
-      const savedId = id ?? (await store.insert(tx, row, now()));
+      const savedId = id ?? (await store.insert(tx, row, randomBytes(24).toString('base64url'), now()));
       if (id !== null) await store.update(tx, id, row);
       if (input.isDefault) await store.keepOneDefault(tx, savedId);
       await bumpConfig(tx, 'channels');
@@ -99,21 +177,32 @@ export function createSms({ db, people, deliveries, now, patienceMs }: SmsOption
   }
 
   function toProvider(row: store.ProviderRow): Provider {
-    const { secret: _sealed, ...shown } = row;
-    return { ...shown, secretNames: Object.keys(secretsOf(row) ?? {}).sort() };
+    const { secret: _sealed, callbackToken: _token, ...shown } = row;
+    const callbackUrl = types.get(row.type)?.can.callbacks ? environmentOf(row, {}).callbackUrl : null;
+    return { ...shown, callbackUrl, secretNames: Object.keys(secretsOf(row) ?? {}).sort() };
   }
 
   return {
     /** Starts sending: registers the loop of the channel. Two rounds side by side, so that one slow gateway does not hold up all. */
     startSending(): void {
       deliveries.addSender({ channel: 'sms', lanes: 2, send });
+      jobs.add({ name: 'sms.connections', lanes: 1, pollMs: connectionsPollMs, work: async () => {
+        await tendConnections();
+        return { worked: 0, hasMore: false };
+      } });
     },
 
-    close: () => outbound.close(),
+    /** After jobs.stop(): nothing is being sent any more. */
+    async close(): Promise<void> {
+      const open = [...connections.values()];
+      connections.clear();
+      await Promise.all(open.map(({ provider }) => closed(provider)));
+      await http.close();
+    },
 
-    /** The kinds of provider there are, with the JSON Schema of their settings. */
-    providerTypes(): { id: string; settings: unknown }[] {
-      return smsProviderTypes.map(({ id, settings }) => ({ id, settings: z.toJSONSchema(settings, { io: 'input', unrepresentable: 'any' }) }));
+    /** The kinds of provider there are, with their forms and the JSON Schema of their settings. */
+    providerTypes(language: Language): (SmsProviderTypeDescription & { settings: unknown })[] {
+      return describeProviderTypes(language).map((type) => ({ ...type, settings: z.toJSONSchema(typeOf(type.id).settings, { io: 'input', unrepresentable: 'any' }) }));
     },
 
     async providers(actor: Actor): Promise<Provider[]> {
@@ -128,7 +217,7 @@ export function createSms({ db, people, deliveries, now, patienceMs }: SmsOption
 
     async createProvider(actor: Actor, input: ProviderInput): Promise<Provider> {
       requireAdmin(actor);
-      return save(null, { ...input, secrets: withoutEmpty(input.secrets) });
+      return save(actor, null, { ...input, secrets: withoutEmpty(input.secrets) });
     },
 
     /** Settings replace those there are; keys are merged with those there are ('' removes one), unless the provider moves to another address. The kind never changes. */
@@ -138,7 +227,7 @@ export function createSms({ db, people, deliveries, now, patienceMs }: SmsOption
       const type = typeOf(row.type);
       const settings = change.settings ?? row.settings;
       const kept = type.destination(settings) === type.destination(row.settings) ? secretsOf(row) : {};
-      return save(id, {
+      return save(actor, id, {
         type: row.type, name: change.name ?? row.name, settings, isDefault: change.isDefault ?? row.isDefault,
         secrets: withoutEmpty({ ...kept, ...change.secrets }),
       });
@@ -171,6 +260,19 @@ export function createSms({ db, people, deliveries, now, patienceMs }: SmsOption
 }
 
 export type Sms = ReturnType<typeof createSms>;
+
+const longestMessageId = 200;
+const longestDetail = 300;
+
+function hostOf(destination: string | undefined): string | undefined {
+  return destination !== undefined && URL.canParse(destination) ? new URL(destination).host : destination;
+}
+
+function problemOf(issue: z.core.$ZodIssue | undefined, given: unknown): SettingsProblem['problem'] {
+  if (issue?.code === 'too_big') return 'too_long';
+  const value = issue?.path.reduce<unknown>((here, step) => (typeof here === 'object' && here !== null ? Object.entries(here).find(([key]) => key === String(step))?.[1] : undefined), given);
+  return value === undefined || value === '' || value === null ? 'missing' : 'wrong';
+}
 
 function withoutEmpty(secrets: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(secrets).filter(([, value]) => value !== ''));

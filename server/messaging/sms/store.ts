@@ -7,11 +7,13 @@ export interface ProviderRow {
   name: string;
   settings: Record<string, unknown>;
   secret: Buffer | null;
+  /** In the address of callbacks. */
+  callbackToken: string;
   isDefault: boolean;
   createdAt: Date;
 }
 
-const columns = sql`id, type, name, settings, secret, is_default, created_at`;
+const columns = sql`id, type, name, settings, secret, callback_token, is_default, created_at`;
 
 export const list = (q: Queryable): Promise<ProviderRow[]> => q.rows(sql`select ${columns} from sms_providers where deleted_at is null order by lower(name), id`);
 export const find = (q: Queryable, id: number): Promise<ProviderRow | undefined> =>
@@ -20,9 +22,9 @@ export const find = (q: Queryable, id: number): Promise<ProviderRow | undefined>
 type Written = Pick<ProviderRow, 'type' | 'name' | 'secret' | 'isDefault'> & { settings: unknown };
 
 /** The first one is the default, whatever was asked for. */
-export async function insert(q: Queryable, provider: Written, at: Date): Promise<number> {
-  const made = await q.first<{ id: number }>(sql`insert into sms_providers (type, name, settings, secret, is_default, created_at)
-    values (${provider.type}, ${provider.name}, ${json(provider.settings)}, ${provider.secret},
+export async function insert(q: Queryable, provider: Written, callbackToken: string, at: Date): Promise<number> {
+  const made = await q.first<{ id: number }>(sql`insert into sms_providers (type, name, settings, secret, callback_token, is_default, created_at)
+    values (${provider.type}, ${provider.name}, ${json(provider.settings)}, ${provider.secret}, ${callbackToken},
       ${provider.isDefault} or not exists (select from sms_providers where is_default and deleted_at is null), ${at}) returning id`);
   if (!made) throw new Error('The provider was not inserted.');
   return made.id;

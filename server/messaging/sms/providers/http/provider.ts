@@ -4,10 +4,8 @@
  * parsed first and its strings are filled in afterwards, so that no text can change its structure.
  */
 import { z } from 'zod';
-import { UserError } from '../../../../../shared/errors.ts';
-import type { DeliveryError, Outcome } from '../../../../deliveries/deliveries.ts';
 import type { OutboundAnswer } from '../../outbound.ts';
-import { defineSmsProvider, type SmsMessage } from '../../provider.ts';
+import { defineSmsProvider, gatewayProblem, parsedJson, type SmsMessage, type SmsOutcome, textAt } from '../../provider.ts';
 
 const line = (max: number) => z.string().max(max).regex(/^[^\u0000-\u001f\u007f]*$/);
 const pairs = z.array(z.strictObject({ name: line(200).min(1), value: line(2000) })).max(50).default([]);
@@ -41,31 +39,37 @@ const longestText = 300;
 export const httpProvider = defineSmsProvider<Settings>({
   id: 'http',
   settings,
+  form: [
+    { name: 'url', widget: 'text', isRequired: true },
+    { name: 'method', widget: 'choice', options: ['GET', 'POST', 'PUT'] },
+    { name: 'format', widget: 'choice', options: ['query', 'form', 'json'] },
+    { name: 'sender', widget: 'text' },
+    { name: 'headers', widget: 'pairs' },
+    { name: 'fields', widget: 'pairs' },
+    { name: 'body', widget: 'longText' },
+    { name: 'success', widget: 'group' },
+    { name: 'messageIdPath', widget: 'text' },
+    { name: 'errorPath', widget: 'text' },
+    { name: 'allowPrivateHost', widget: 'switch', isAdvanced: true },
+  ],
+  secrets: 'any',
   destination: ({ url }) => new URL(url).origin,
-  async check(given, _secrets, { outbound }) {
-    if (given.format === 'json') {
-      try {
-        JSON.parse(given.body);
-      } catch (error) {
-        throw new UserError('sms.settings_invalid', { detail: error instanceof Error ? error.message : '' }, 'settings.body');
-      }
-    }
-    if (given.format !== 'query' && given.method === 'GET') throw new UserError('sms.settings_invalid', { detail: `GET + ${given.format}` }, 'settings.method');
+  async check({ settings: given, http }) {
+    if (given.format === 'json' && parsedJson(given.body) === undefined) return { field: 'body', problem: 'not_json' };
+    if (given.format !== 'query' && given.method === 'GET') return { field: 'method', problem: 'get_with_body' };
     for (const [index, { name }] of given.headers.entries()) {
-      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || ownHeaders.has(name.toLowerCase())) {
-        throw new UserError('sms.settings_invalid', { detail: name }, `settings.headers.${index}.name`);
-      }
+      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || ownHeaders.has(name.toLowerCase())) return { field: `headers.${index}.name`, problem: 'wrong' };
     }
-    await outbound.check(given.url, given.allowPrivateHost);
+    const address = await http.privateAddress(given.url, given.allowPrivateHost);
+    return address === null ? null : { field: 'url', problem: 'private_host', address };
   },
-  async send(message, given, secrets, { outbound, now }) {
-    const host = new URL(given.url).host;
+  async send(message, { settings: given, secrets, http, now }) {
     const filled = fill(message, given, secrets);
     const headers: Record<string, string> = { 'user-agent': 'Vestnik', accept: 'application/json, */*;q=0.5' };
     for (const { name, value } of given.headers) {
       headers[name.toLowerCase()] = filled(value);
       // A line break in a text must not become a header of its own.
-      if (/[^\t\x20-\x7e\x80-\xff]/.test(filled(value))) return { kind: 'permanent', error: { code: 'sms.settings_invalid', params: { detail: name }, detail: name } };
+      if (/[^\t\x20-\x7e\x80-\xff]/.test(filled(value))) return { outcome: 'permanent', code: 'sms.settings_unusable', detail: name };
     }
     const url = new URL(given.url);
     const fields = given.fields.map(({ name, value }): [string, string] => [name, filled(value)]);
@@ -79,10 +83,13 @@ export const httpProvider = defineSmsProvider<Settings>({
       body = JSON.stringify(fillIn(JSON.parse(given.body), filled));
       headers['content-type'] ??= 'application/json; charset=utf-8';
     }
-    const answer = await outbound.send({ method: given.method, url: url.href, headers, body, allowPrivateHost: given.allowPrivateHost });
-    return outcomeOf(answer, { host, given, now: now() });
+    const answer = await http.send({ method: given.method, url: url.href, headers, body, allowPrivateHost: given.allowPrivateHost });
+    return gatewayProblem(answer, now()) ?? (answer.kind === 'answer' ? outcomeOf(answer, given) : lostAnswer);
   },
 });
+
+/** Never reached: gatewayProblem knows every other kind of answer. */
+const lostAnswer: SmsOutcome = { outcome: 'unknown', code: 'sms.answer_lost', detail: '' };
 
 function fill(message: SmsMessage, given: Settings, secrets: Readonly<Record<string, string>>): (template: string) => string {
   const values: Record<string, string> = {
@@ -102,65 +109,21 @@ function fillIn(template: unknown, filled: (text: string) => string): unknown {
   return template;
 }
 
-function outcomeOf(answer: OutboundAnswer, { host, given, now }: { host: string; given: Settings; now: Date }): Outcome {
-  const said = (code: DeliveryError['code'], detail: string): DeliveryError => ({ code, params: { host, detail: detail.slice(0, longestText) }, detail: detail.slice(0, longestText) });
-  switch (answer.kind) {
-    case 'private_host':
-      return { kind: 'permanent', error: { code: 'sms.private_host', params: { host, address: answer.address } } };
-    case 'not_sent':
-      return { kind: 'transient', error: said('sms.gateway_unreachable', answer.detail) };
-    case 'lost':
-      return { kind: 'unknown', error: said('sms.answer_lost', answer.detail) };
-    case 'answer': {
-      const { status, headers } = answer;
-      const content = parsed(answer.body);
-      const reason = () => `${status} ${(given.errorPath && at(content, given.errorPath)) || answer.body.replace(/\s+/g, ' ').trim()}`.trim();
-      // 425, 429 and 503 say that it was not taken; other 5xx may come after it was.
-      if (status === 429 || status === 425 || status === 503) {
-        return { kind: 'transient', error: said('sms.gateway_busy', reason()), retryAt: retryAt(headers['retry-after'], now) };
-      }
-      if (status >= 500 || status === 408) return { kind: 'unknown', error: said('sms.answer_unclear', reason()) };
-      // A redirect is not followed: the text would go to an address nobody checked.
-      if (status < 200 || status >= 300) return { kind: 'permanent', error: said('sms.rejected', reason()) };
-      const messageId = given.messageIdPath ? at(content, given.messageIdPath) : undefined;
-      if (given.success) {
-        const found = at(content, given.success.path);
-        // «OK» from something that does not speak as the gateway does: a portal, a proxy, a changed API.
-        if (content === undefined || found === undefined) {
-          const refusal = given.errorPath ? at(content, given.errorPath) : undefined;
-          return refusal ? { kind: 'permanent', error: said('sms.rejected', refusal) } : { kind: 'unknown', error: said('sms.answer_unclear', reason()) };
-        }
-        if (found !== given.success.equals) return { kind: 'permanent', error: said('sms.rejected', reason()) };
-      } else if (given.messageIdPath && messageId === undefined) {
-        return { kind: 'unknown', error: said('sms.answer_unclear', reason()) };
-      }
-      return { kind: 'accepted', providerMessageId: messageId?.slice(0, 200), detail: reason().slice(0, longestText) };
-    }
+function outcomeOf(answer: Extract<OutboundAnswer, { kind: 'answer' }>, given: Settings): SmsOutcome {
+  const content = parsedJson(answer.body);
+  const refusal = given.errorPath ? textAt(content, given.errorPath) : undefined;
+  const detail = `${answer.status} ${refusal || answer.body.replace(/\s+/g, ' ').trim()}`.trim().slice(0, longestText);
+  const rejected: SmsOutcome = { outcome: 'permanent', code: 'sms.rejected', detail };
+  const unclear: SmsOutcome = { outcome: 'unknown', code: 'sms.answer_unclear', detail };
+  if (answer.status < 200 || answer.status >= 300) return rejected;
+  const messageId = given.messageIdPath ? textAt(content, given.messageIdPath) : undefined;
+  if (given.success) {
+    const found = textAt(content, given.success.path);
+    // «OK» from something that does not speak as the gateway does: a portal, a proxy, a changed API.
+    if (found === undefined) return refusal ? rejected : unclear;
+    if (found !== given.success.equals) return rejected;
+  } else if (given.messageIdPath && messageId === undefined) {
+    return unclear;
   }
-}
-
-function parsed(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-}
-
-/** A text, number or yes/no at the path; undefined: there is none. */
-function at(content: unknown, way: string): string | undefined {
-  let here = content;
-  for (const step of way.split('.')) {
-    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, step)) return undefined;
-    here = Object.entries(here).find(([key]) => key === step)?.[1];
-  }
-  return typeof here === 'string' || typeof here === 'number' || typeof here === 'boolean' ? String(here) : undefined;
-}
-
-/** Seconds, or a date (RFC 9110). */
-function retryAt(header: string | undefined, now: Date): Date | undefined {
-  if (header === undefined) return undefined;
-  if (/^\d{1,7}$/.test(header)) return new Date(now.getTime() + Number(header) * 1000);
-  const date = new Date(header);
-  return Number.isNaN(date.getTime()) ? undefined : date;
+  return { outcome: 'accepted', providerMessageId: messageId?.slice(0, 200), detail };
 }
