@@ -10,7 +10,7 @@
  *
  * Server only: a browser gets its texts from the web build.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { IntlMessageFormat } from 'intl-messageformat';
 import type { ErrorCode, ErrorParams } from './errors.ts';
 
@@ -100,7 +100,24 @@ function readLocale(language: Language): Record<string, string> {
       texts[key] = value;
     }
   }
+  for (const [name, entry] of Object.entries(providerErrors(language))) texts[name] = entry;
   return texts;
+}
+
+/**
+ * What SMS providers refuse for stands in their folders, and is told wherever an error is, so it is read
+ * here: `errors.207` of `sms-ru` is `sms.providers.sms-ru.errors.207`.
+ */
+function providerErrors(language: Language): Record<string, string> {
+  const root = new URL('../server/messaging/sms/providers/', import.meta.url);
+  const folders = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort();
+  return Object.fromEntries(folders.flatMap((folder) => {
+    const file = new URL(`${folder}/${language}.json`, root);
+    if (!existsSync(file)) return [];
+    const entries: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (typeof entries !== 'object' || entries === null) throw new Error(`${folder}/${language}.json is not an object of texts.`);
+    return Object.entries(entries).flatMap(([key, value]): [string, string][] => (key.startsWith('errors.') ? [[`sms.providers.${folder}.${key}`, String(value)]] : []));
+  }));
 }
 
 const texts = createTexts({ ru: readLocale('ru'), en: readLocale('en') });

@@ -6,7 +6,8 @@
  *   providers/<id>/provider.test.ts   over a real socket, against a gateway written from the documentation
  *   providers/<id>/{ru,en}.json       flat texts: `title`, `description`, and for every field of the form and
  *                                     every secret `settings.<name>.label`, `.hint` (may be absent),
- *                                     `.options.<option>`, `secrets.<name>.label`, `.hint`
+ *                                     `.options.<option>`, `secrets.<name>.label`, `.hint`; `errors.<reason>`
+ *                                     for every refusal it tells by a `reason`
  *
  * A provider keeps nothing in module scope, reads no clock but `now()`, logs nothing and writes no SQL: it
  * turns a message into what its protocol wants, and what the other side says into one of four outcomes:
@@ -62,6 +63,8 @@ export interface SmsProblem {
   code: SmsProblemCode;
   /** What the other side said, as it said it; without keys and passwords. */
   detail: string;
+  /** `errors.<reason>` of the folder's texts says it in the reader's language: shown instead of `detail`. */
+  reason?: string;
   /** Only with 'transient': not before then. */
   retryAt?: Date;
   /** Only with 'sms.private_host'. */
@@ -78,6 +81,8 @@ export interface SmsStatus {
   /** Of 'failed'; 'sms.not_delivered' by default. */
   code?: SmsProblemCode;
   detail?: string;
+  /** As in SmsProblem. */
+  reason?: string;
 }
 
 /** A report that came by itself: in a callback, or down a connection. Twice, late and before the answer to the sending is all right. */

@@ -13,7 +13,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { UserError } from '../../../shared/errors.ts';
-import { type Language, text as textOf } from '../../../shared/messages.ts';
+import { hasText, type Language, text as textOf } from '../../../shared/messages.ts';
 import { bumpConfig, type Db, type Queryable } from '../../db/db.ts';
 import type { Claimed, Deliveries, DeliveryError, Outcome } from '../../deliveries/deliveries.ts';
 import type { Jobs } from '../../jobs/jobs.ts';
@@ -124,9 +124,11 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
   }
 
   /** A provider's word as an error that can be read. */
-  function problemError({ code, detail, address }: Pick<SmsProblem, 'code' | 'detail' | 'address'>, { type, provider, phone }: { type: SmsProviderType; provider: store.ProviderRow; phone: string }): DeliveryError {
+  function problemError({ code, detail, reason, address }: Pick<SmsProblem, 'code' | 'detail' | 'reason' | 'address'>, { type, provider, phone }: { type: SmsProviderType; provider: store.ProviderRow; phone: string }): DeliveryError {
     const said = detail.slice(0, longestDetail);
-    return { code, params: { name: provider.name, host: hostOf(type.destination(provider.settings)) ?? provider.name, phone, detail: said, address: address ?? '' }, detail: said };
+    const key = `sms.providers.${type.id}.errors.${reason}`;
+    const shown = reason !== undefined && hasText(key) ? `@${key}` : said;
+    return { code, params: { name: provider.name, host: hostOf(type.destination(provider.settings)) ?? provider.name, phone, detail: shown, address: address ?? '' }, detail: said };
   }
 
   /** The settings as they are saved. */
