@@ -10,6 +10,16 @@ test('columns come back in camelCase and with the product\'s types', async () =>
   assert.deepEqual(row, { itemId: 5, amount: 12.5, closesOn: '2026-11-23', observerIds: [1, 2] });
 });
 
+test('timestamps are moments, whatever their fraction, year or the zone of the server', async () => {
+  const row = await db.first<Record<string, Date>>(sql`select '2026-11-23 18:03:36+03'::timestamptz as whole, '2026-11-23 18:03:36.123456+00'::timestamptz as fine,
+    '0999-02-03 04:05:06.7+00'::timestamptz as old, '12026-02-03 04:05:06+00'::timestamptz as far, array['2026-11-23 18:03:36+03'::timestamptz] as many`);
+  assert.equal(row?.whole?.toISOString(), '2026-11-23T15:03:36.000Z');
+  assert.equal(row?.fine?.toISOString(), '2026-11-23T18:03:36.123Z');
+  assert.equal(row?.old?.toISOString(), '0999-02-03T04:05:06.700Z');
+  assert.equal(row?.far?.toISOString(), '+012026-02-03T04:05:06.000Z');
+  assert.deepEqual(row?.many, [new Date('2026-11-23T15:03:36Z')]);
+});
+
 test('a transaction that throws leaves nothing behind and calls no hook', async () => {
   let called = false;
   await assert.rejects(

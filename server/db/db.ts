@@ -56,6 +56,7 @@ export interface Db extends Queryable {
 }
 
 const dateOid = 1082;
+const timestamptzOid = 1184;
 const numberOids = new Set([20, 1700]);
 const numberArrayOids = new Set([1016, 1231]);
 
@@ -64,9 +65,17 @@ const types: pg.CustomTypesConfig = {
     if (numberOids.has(oid)) return Number;
     if (numberArrayOids.has(oid)) return (text: string) => (text === '{}' ? [] : text.slice(1, -1).split(',').map(Number));
     if (oid === dateOid) return (text: string) => text;
+    if (oid === timestamptzOid) return parseTimestamp;
     return pg.types.getTypeParser(oid, format);
   },
 };
+
+const parseAnyTimestamp = pg.types.getTypeParser(timestamptzOid, 'text');
+
+/** Sessions speak UTC, so nearly every timestamp is one that Date reads itself, five times faster than by pattern. */
+function parseTimestamp(text: string): unknown {
+  return text.length >= 22 && text.endsWith('+00') && text[10] === ' ' ? new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`) : parseAnyTimestamp(text);
+}
 
 const camelNames = new Map<string, string>();
 function camelCase(column: string): string {
@@ -172,7 +181,7 @@ function isDeadlock(error: unknown): boolean {
 /** Opens a pool. `max` connections; the first query connects. */
 export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
   // A connect that hangs is an error the caller can act on, not a request that never ends.
-  const config: pg.PoolConfig = { connectionString: url, max, types, pipeline: true, connectionTimeoutMillis: 10_000 };
+  const config: pg.PoolConfig = { connectionString: url, max, types, pipeline: true, connectionTimeoutMillis: 10_000, options: '-c timezone=UTC' };
   const pool = new pg.Pool(config);
   // An idle connection that the server closed: the pool drops it, the next query opens another.
   pool.on('error', () => {});
