@@ -45,6 +45,8 @@ const libraries: Record<string, readonly string[]> = {
   'ipaddr.js': ['server/deliveries/', 'server/messaging/'],
   undici: ['server/deliveries/', 'server/messaging/'],
   nodemailer: ['server/messaging/mail/'],
+  'postal-mime': ['server/messaging/mail/'],
+  smpp: ['server/messaging/sms/providers/smpp/'],
   luxon: ['server/robots/', 'server/people/', 'server/crm/', 'shared/'],
   '@bbob/': ['shared/', 'server/messaging/'],
   'content-disposition': ['server/drive/'],

@@ -270,6 +270,7 @@ CREATE INDEX deliveries_due_idx ON deliveries USING btree (channel, due_at) WHER
 CREATE INDEX deliveries_employee_idx ON deliveries USING btree (employee_id, id);
 CREATE INDEX deliveries_item_idx ON deliveries USING btree (item_id, id) WHERE (item_id IS NOT NULL);
 CREATE INDEX deliveries_lease_idx ON deliveries USING btree (lease_until) WHERE (state = 'sending'::text);
+CREATE INDEX deliveries_message_idx ON deliveries USING btree (message_id) WHERE (message_id IS NOT NULL);
 CREATE UNIQUE INDEX deliveries_once_per_run ON deliveries USING btree (run_id, channel, address) WHERE (run_id IS NOT NULL);
 CREATE INDEX deliveries_trouble_idx ON deliveries USING btree (state, id) WHERE (state = ANY (ARRAY['failed'::text, 'unknown'::text]));
 
@@ -514,6 +515,13 @@ create table mail_senders (
   username text default ''::text not null,
   secret bytea,
   is_default boolean default false not null,
+  may_use_employee_addresses boolean default false not null,
+  bounce_address text,
+  letters_per_minute integer,
+  paced_until timestamp with time zone,
+  attachment_limit_mb integer default 20 not null,
+  dkim_domain text default ''::text not null,
+  dkim_selector text default ''::text not null,
   created_at timestamp with time zone not null,
   deleted_at timestamp with time zone,
   constraint mail_senders_pkey PRIMARY KEY (id),

@@ -66,6 +66,8 @@ export interface Claimed {
   retries: number;
   fence: number;
   itemId: number | null;
+  /** What it waited for, when it was tried before. */
+  error: DeliveryError | null;
 }
 
 export interface DeliveryError {
@@ -76,13 +78,54 @@ export interface DeliveryError {
 }
 
 export type Outcome =
-  | { kind: 'accepted'; providerMessageId?: string; detail?: string }
+  | { kind: 'accepted'; providerMessageId?: string; detail?: string; isAskable?: boolean }
   /** Surely not sent. `retryAt`: the other side asked for that much patience. */
   | { kind: 'transient'; error: DeliveryError; retryAt?: Date }
   /** Surely not sent, and never will be. */
   | { kind: 'permanent'; error: DeliveryError }
   /** May have been sent. */
-  | { kind: 'unknown'; error: DeliveryError };
+  | { kind: 'unknown'; error: DeliveryError; isAskable?: boolean };
+// isAskable: the provider can be asked what became of it.
+
+/** What a provider said of a message, by itself or when asked: at least one of the two ids is there. */
+export interface Report {
+  providerMessageId: string | null;
+  /** Ours, where the provider echoes it. */
+  deliveryId: number | null;
+  state: 'accepted' | 'delivered' | 'failed';
+  /** Of 'failed'; the address is filled in as `phone`. */
+  error: DeliveryError | null;
+  /** When it happened, if they say. */
+  at: Date | null;
+}
+
+/** A delivery whose fate the provider is asked about. */
+export interface Question {
+  id: number;
+  address: string;
+  content: unknown;
+  state: 'accepted' | 'unknown';
+  /** null: the answer to the sending was lost. */
+  providerMessageId: string | null;
+  /** When the last attempt began. */
+  sentAt: Date;
+}
+export interface Asking {
+  reports: readonly Report[];
+  /** Asking about these is of no use. */
+  stop: readonly number[];
+}
+
+export interface Sender {
+  channel: Channel;
+  lanes: number;
+  /** What one round sends side by side. */
+  roundSize?: number;
+  /** Talks to the outside and must end in finite time. */
+  send(delivery: Claimed): Promise<Outcome>;
+  /** Asks a provider what became of messages. What it throws is reported, and it is asked again later. */
+  ask?(senderId: number, questions: readonly Question[]): Promise<Asking>;
+}
 
 export interface Journal {
   id: number;
@@ -126,11 +169,20 @@ const waitsMs = [1, 5, 15, 60, 3 * 60, 6 * 60, 12 * 60, 24 * 60].map((minutes) =
 const leaseMs = 40_000;
 const renewEveryMs = 10_000;
 const pollMs = 5_000;
-/** What one round sends side by side. */
-const roundSize = 20;
+/** What one round sends side by side, unless the channel says otherwise. */
+const defaultRoundSize = 20;
 /** A gateway that asks for more patience than this is asked again all the same. */
 const longestWaitMs = 24 * 60 * minuteMs;
 const maxDetail = 1000;
+/** Reports are usually minutes away; what they leave open is asked about for three days. */
+const askWaitsMs = [2, 5, 15, 60, 3 * 60, 6 * 60, 12 * 60, 24 * 60, 24 * 60].map((minutes) => minutes * minuteMs);
+const firstAskMs = { unknown: 30_000, accepted: 2 * minuteMs };
+/** What a provider is asked about at once. */
+const questionsAtOnce = 100;
+const settleAtOnce = 1000;
+/** Reports about what we never sent. */
+const reportsKeptMs = 7 * 24 * 60 * minuteMs;
+const longestMessageId = 200;
 
 export interface DeliveriesOptions {
   db: Db;
@@ -147,6 +199,7 @@ export interface DeliveriesOptions {
 
 export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, onError }: DeliveriesOptions) {
   const loopName = (channel: Channel) => `deliveries.${channel}`;
+  const reportsLoop = (channel: Channel) => `deliveries.${channel}.reports`;
 
   function hints(rows: readonly { itemId: number | null; employeeId: number | null }[]): Hint[] {
     return rows.flatMap((row): Hint[] => [
@@ -158,14 +211,17 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, o
   /** What an outcome makes of a delivery. */
   function changeFor(delivery: Claimed, outcome: Outcome): store.Change {
     const detail = outcome.kind === 'accepted' ? outcome.detail : (outcome.error.detail ?? outcome.error.code);
-    const common = { outcome: outcome.kind, retries: delivery.retries, providerMessageId: null, detail: cut(detail ?? null), dueAt: null };
+    const common = { outcome: outcome.kind, retries: delivery.retries, providerMessageId: null, detail: cut(detail ?? null), dueAt: null, askAt: null };
     if (outcome.kind === 'accepted') {
-      return { ...common, state: 'accepted', error: null, providerMessageId: outcome.providerMessageId ?? null };
+      const askAt = outcome.isAskable ? new Date(now().getTime() + firstAskMs.accepted) : null;
+      return { ...common, state: 'accepted', error: null, providerMessageId: cut(outcome.providerMessageId ?? null), askAt };
     }
     const error: DeliveryError = { ...outcome.error, ...(outcome.error.detail ? { detail: cut(outcome.error.detail) ?? '' } : {}) };
     if (outcome.kind === 'permanent') return { ...common, state: 'failed', error };
-    if (outcome.kind === 'unknown' && delivery.channel === 'sms') return { ...common, state: 'unknown', error };
     const at = now().getTime();
+    if (outcome.kind === 'unknown' && delivery.channel === 'sms') {
+      return { ...common, state: 'unknown', error, askAt: outcome.isAskable ? new Date(at + firstAskMs.unknown) : null };
+    }
     if (outcome.kind === 'transient' && outcome.retryAt) {
       // Being asked to wait is not a failure, but a date in the past would have us knock at once for ever.
       const askedMs = Math.min(Math.max(outcome.retryAt.getTime() - at, 1000), longestWaitMs);
@@ -221,7 +277,7 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, o
     });
   }
 
-  async function round(channel: Channel, send: (delivery: Claimed) => Promise<Outcome>): Promise<Round> {
+  async function round(channel: Channel, roundSize: number, send: (delivery: Claimed) => Promise<Outcome>): Promise<Round> {
     const taken = await takeBack(channel);
     const claimed = await claim(channel, roundSize);
     const held = new Set(claimed);
@@ -254,6 +310,51 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, o
     };
   }
 
+  /** Keeps what a provider said until the delivery can be told. On disk when this has committed. */
+  async function report(tx: Tx, { channel, senderId, reports }: { channel: Channel; senderId: number; reports: readonly Report[] }): Promise<void> {
+    const told = reports.flatMap((one): Report[] => {
+      const providerMessageId = cut(one.providerMessageId)?.slice(0, longestMessageId) || null;
+      const deliveryId = Number.isSafeInteger(one.deliveryId) ? one.deliveryId : null;
+      if (providerMessageId === null && deliveryId === null) return [];
+      const error = one.state === 'failed' ? (one.error ?? { code: 'sms.not_delivered' as const, params: { name: '', detail: '' } }) : null;
+      const at = one.at && !Number.isNaN(one.at.getTime()) && one.at < now() ? one.at : null;
+      return [{ ...one, providerMessageId, deliveryId, at, error: error && { ...error, ...(error.detail ? { detail: cut(error.detail) ?? '' } : {}) } }];
+    });
+    if (told.length === 0) return;
+    await Promise.all([store.insertReports(tx, channel, senderId, told, now()), jobs.wake(tx, reportsLoop(channel))]);
+  }
+
+  /** Tells deliveries what was reported of them. Answers with how many changed. */
+  async function settle(channel: Channel): Promise<number> {
+    return db.transaction(async (tx) => {
+      const changed = await store.settle(tx, channel, settleAtOnce);
+      if (changed.length > 0) await live.publish(tx, hints(changed));
+      return changed.length;
+    });
+  }
+
+  async function reportsRound(channel: Channel, ask: NonNullable<Sender['ask']>): Promise<Round> {
+    const settled = await settle(channel);
+    await store.forgetReports(db, new Date(now().getTime() - reportsKeptMs));
+    const questions = await store.takeQuestions(db, channel, { waitsSeconds: askWaitsMs.map((ms) => ms / 1000), limit: questionsAtOnce, at: now() });
+    let told = 0;
+    await Promise.all([...Map.groupBy(questions, (question) => question.senderId)].map(async ([senderId, asked]) => {
+      try {
+        const { reports, stop } = await ask(senderId, asked);
+        await db.transaction(async (tx) => {
+          await report(tx, { channel, senderId, reports });
+          await store.stopAsking(tx, stop);
+        });
+        told += reports.length;
+      } catch (error) {
+        onError(error, reportsLoop(channel));
+      }
+    }));
+    if (told > 0) await settle(channel);
+    const hasMore = settled === settleAtOnce || questions.length === questionsAtOnce;
+    return { worked: settled + questions.length, hasMore, nextDueAt: hasMore ? null : await store.nextAskAt(db, channel) };
+  }
+
   return {
     secrets: createSealer(secret),
 
@@ -270,18 +371,21 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, o
       return made.map((row) => row.id);
     },
 
-    /** Registers the loop that sends a channel's deliveries. `send` talks to the outside and must end in finite time. */
-    addSender({ channel, lanes, send }: { channel: Channel; lanes: number; send: (delivery: Claimed) => Promise<Outcome> }): void {
-      jobs.add({ name: loopName(channel), lanes, pollMs, work: () => round(channel, send) });
+    /** Registers the loops of a channel: one that sends, and one that hears what became of it. */
+    addSender({ channel, lanes, roundSize = defaultRoundSize, send, ask }: Sender): void {
+      jobs.add({ name: loopName(channel), lanes, pollMs, work: () => round(channel, roundSize, send) });
+      if (ask) jobs.add({ name: reportsLoop(channel), lanes: 1, pollMs, work: () => reportsRound(channel, ask) });
     },
 
     claim, begin, record, takeBack,
 
-    /** A status report of a provider: it arrived. Does nothing when it is not known. */
-    async markDelivered(tx: Tx, { channel, senderId, providerMessageId }: { channel: Channel; senderId: number; providerMessageId: string }): Promise<number> {
-      const rows = await store.delivered(tx, channel, senderId, providerMessageId, now());
+    report, settle,
+
+    /** A letter came back after it had been accepted. Answers with the deliveries that have failed by it. */
+    async markBounced(tx: Tx, { messageId, error }: { messageId: string; error: DeliveryError }): Promise<number[]> {
+      const rows = await store.bounced(tx, messageId, { ...error, ...(error.detail ? { detail: cut(error.detail) ?? '' } : {}) }, now());
       if (rows.length > 0) await live.publish(tx, hints(rows));
-      return rows.length;
+      return rows.map((row) => row.id);
     },
 
     /** The journal, newest first: administrators see all, others what was sent to them. */

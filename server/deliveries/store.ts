@@ -1,6 +1,6 @@
 /** All SQL of deliveries. */
 import { empty, join, json, type Queryable, sql } from '../db/db.ts';
-import type { Channel, Claimed, DeliveryError, Journal, JournalFilter, NewDelivery } from './deliveries.ts';
+import type { Channel, Claimed, DeliveryError, Journal, JournalFilter, NewDelivery, Question, Report } from './deliveries.ts';
 
 export const insert = (q: Queryable, rows: readonly (NewDelivery & { messageId: string | null })[], at: Date): Promise<{ channel: Channel; id: number }[]> =>
   q.rows(sql`insert into deliveries (channel, sender_id, employee_id, address, content, message_id, due_at, item_id, run_id, created_at)
@@ -25,7 +25,7 @@ export const claim = (q: Queryable, channel: Channel, { limit, at, leaseUntil }:
       select id from deliveries where channel = ${channel} and state = 'queued' and due_at <= ${at}
       order by due_at, id limit ${limit} for update skip locked
     ) due where d.id = due.id
-    returning d.id, d.channel, d.sender_id, d.employee_id, d.address, d.content, d.message_id, d.attempts, d.retries, d.fence, d.item_id`);
+    returning d.id, d.channel, d.sender_id, d.employee_id, d.address, d.content, d.message_id, d.attempts, d.retries, d.fence, d.item_id, d.error`);
 
 /** Marks attempts as begun; answers with the ids whose lease still holds. */
 export const startAttempts = async (q: Queryable, held: readonly { id: number; fence: number }[], at: Date): Promise<Set<number>> =>
@@ -52,20 +52,23 @@ export interface Change {
   error: DeliveryError | null;
   providerMessageId: string | null;
   detail: string | null;
+  /** When the provider is asked what became of it. */
+  askAt: Date | null;
 }
 
 /** Answers with the ids that were still ours; nothing is written of those another worker holds by now. */
 export const finish = async (q: Queryable, ended: readonly { id: number; fence: number; change: Change }[], at: Date): Promise<Set<number>> =>
   new Set((await q.rows<{ id: number }>(sql`with done as (
       update deliveries d set state = e.state, lease_until = null, due_at = e.due_at, retries = e.retries, error = e.error,
-        provider_message_id = coalesce(e.provider_message_id, d.provider_message_id),
+        provider_message_id = case when e.state = 'queued' then d.provider_message_id else e.provider_message_id end, ask_at = e.ask_at, asked = 0,
         finished_at = case when e.state in ('accepted', 'failed') then ${at}::timestamptz end
       from unnest(
         ${ended.map((e) => e.id)}::bigint[], ${ended.map((e) => e.fence)}::bigint[], ${ended.map((e) => e.change.state)}::text[],
         ${ended.map((e) => e.change.dueAt)}::timestamptz[], ${ended.map((e) => e.change.retries)}::smallint[],
         ${ended.map((e) => (e.change.error === null ? null : json(e.change.error)))}::jsonb[], ${ended.map((e) => e.change.providerMessageId)}::text[],
-        ${ended.map((e) => e.change.outcome)}::text[], ${ended.map((e) => e.change.detail)}::text[]
-      ) as e (id, fence, state, due_at, retries, error, provider_message_id, outcome, detail)
+        ${ended.map((e) => e.change.outcome)}::text[], ${ended.map((e) => e.change.detail)}::text[],
+        ${ended.map((e) => e.change.askAt)}::timestamptz[]
+      ) as e (id, fence, state, due_at, retries, error, provider_message_id, outcome, detail, ask_at)
       where d.id = e.id and d.fence = e.fence and d.state = 'sending' returning d.id, d.attempts, e.outcome, e.detail
     ) update delivery_attempts a set finished_at = ${at}, outcome = done.outcome, detail = done.detail
       from done where a.delivery_id = done.id and a.attempt = done.attempts returning a.delivery_id as id`)).map((row) => row.id));
@@ -91,6 +94,9 @@ export const takeBack = (q: Queryable, channel: Channel, { error, maxRetries, at
         error = case when lost.had_begun then ${json(error)}::jsonb else d.error end,
         due_at = case when lost.next = 'queued' then ${at}::timestamptz end,
         finished_at = case when lost.next = 'failed' then ${at}::timestamptz end,
+        ask_at = case when lost.next = 'unknown' then ${at}::timestamptz end, asked = 0,
+        -- Of an earlier attempt, whose fate says nothing of this one's.
+        provider_message_id = case when lost.next = 'unknown' then null else d.provider_message_id end,
         retries = d.retries + lost.had_begun::int,
         -- Whoever still holds the old fence writes nothing any more.
         fence = d.fence + 1, lease_until = null
@@ -108,13 +114,78 @@ export const decide = (
 ): Promise<{ channel: Channel; itemId: number | null; employeeId: number | null } | undefined> =>
   q.first(sql`update deliveries set
       state = ${decision === 'send_again' ? 'queued' : 'accepted'}, due_at = ${decision === 'send_again' ? at : null}, retries = 0,
+      ask_at = case when ${decision === 'send_again'} then null else ask_at end,
       finished_at = ${decision === 'send_again' ? null : at}, decision = ${decision}, decided_by = ${by}, decided_at = ${at}
     where id = ${id} and state = any(${decision === 'send_again' ? ['unknown', 'failed'] : ['unknown']}::text[])
     returning channel, item_id, employee_id`);
 
-export const delivered = (q: Queryable, channel: Channel, senderId: number, providerMessageId: string, at: Date): Promise<{ id: number; itemId: number | null; employeeId: number | null }[]> =>
-  q.rows(sql`update deliveries set state = 'delivered', finished_at = ${at}
-    where channel = ${channel} and sender_id = ${senderId} and provider_message_id = ${providerMessageId} and state in ('accepted', 'unknown')
+/** The same said twice is kept once. */
+export const insertReports = (q: Queryable, channel: Channel, senderId: number, reports: readonly Report[], at: Date): Promise<number> =>
+  q.run(sql`insert into delivery_reports (channel, sender_id, provider_message_id, delivery_id, state, error, happened_at, created_at)
+    select ${channel}, ${senderId}, r.provider_message_id, r.delivery_id, r.state, r.error, r.happened_at, ${at}
+    from unnest(
+      ${reports.map((r) => r.providerMessageId)}::text[], ${reports.map((r) => r.deliveryId)}::bigint[], ${reports.map((r) => r.state)}::text[],
+      ${reports.map((r) => (r.error === null ? null : json(r.error)))}::jsonb[], ${reports.map((r) => r.at ?? at)}::timestamptz[]
+    ) as r (provider_message_id, delivery_id, state, error, happened_at)
+    on conflict do nothing`);
+
+/**
+ * Tells deliveries what their providers reported. A report of a delivery that is being sent right now,
+ * or that is not known yet, stays where it is. «Delivered» is the last word; «failed» beats «accepted».
+ * What our own number is said to be about must be of this sender, and of this attempt.
+ */
+export const settle = (q: Queryable, channel: Channel, limit: number): Promise<{ id: number; itemId: number | null; employeeId: number | null }[]> =>
+  q.rows(sql`with candidates as materialized (
+      select r.id as report_id, d.id from delivery_reports r
+      join deliveries d on d.channel = r.channel and d.sender_id = r.sender_id and d.provider_message_id = r.provider_message_id
+      where r.channel = ${channel}
+      union
+      select r.id, d.id from delivery_reports r
+      join deliveries d on d.id = r.delivery_id and d.channel = r.channel and d.sender_id = r.sender_id
+        and (r.provider_message_id is null or d.provider_message_id is null)
+      where r.channel = ${channel}
+      limit ${limit}
+    ), due as (
+      select r.id as report_id, d.id, r.state, r.error, r.provider_message_id, r.happened_at from candidates c
+      join delivery_reports r on r.id = c.report_id join deliveries d on d.id = c.id
+      -- Before the first attempt nobody can have said anything.
+      where d.state <> 'sending' and d.attempts > 0
+      order by d.id for update of r, d skip locked
+    ), gone as (
+      delete from delivery_reports r using due where r.id = due.report_id
+    ), last as (
+      select distinct on (id) * from due order by id, array_position(array['delivered', 'failed', 'accepted'], state)
+    ) update deliveries d set state = last.state, finished_at = last.happened_at, due_at = null,
+        ask_at = case when last.state = 'accepted' then d.ask_at end,
+        error = case when last.state = 'failed' then last.error || jsonb_build_object('params', coalesce(last.error -> 'params', '{}') || jsonb_build_object('phone', d.address)) end,
+        provider_message_id = coalesce(d.provider_message_id, last.provider_message_id)
+      from last where d.id = last.id and case last.state
+        when 'delivered' then d.state <> 'delivered'
+        when 'failed' then d.state in ('queued', 'accepted', 'unknown')
+        else d.state in ('queued', 'unknown') end
+      returning d.id, d.item_id, d.employee_id`);
+
+/** Of messages sent by somebody else through the same account, or forgotten since. */
+export const forgetReports = (q: Queryable, before: Date): Promise<number> => q.run(sql`delete from delivery_reports where created_at < ${before}`);
+
+/** Takes what the provider is to be asked about, and puts down when it is asked again should nobody answer. */
+export const takeQuestions = (q: Queryable, channel: Channel, { waitsSeconds, limit, at }: { waitsSeconds: readonly number[]; limit: number; at: Date }): Promise<(Question & { senderId: number })[]> =>
+  q.rows(sql`with due as (
+      select id from deliveries where channel = ${channel} and ask_at <= ${at} order by ask_at, id limit ${limit} for update skip locked
+    ) update deliveries d set asked = d.asked + 1,
+        ask_at = ${at}::timestamptz + make_interval(secs => (${waitsSeconds}::float8[])[d.asked + 1])
+      from due where d.id = due.id and d.state in ('accepted', 'unknown')
+      returning d.id, d.sender_id, d.address, d.content, d.state, d.provider_message_id,
+        coalesce((select max(a.started_at) from delivery_attempts a where a.delivery_id = d.id), d.created_at) as sent_at`);
+
+export const stopAsking = (q: Queryable, ids: readonly number[]): Promise<number> => q.run(sql`update deliveries set ask_at = null where id = any(${ids}::bigint[])`);
+
+export const nextAskAt = async (q: Queryable, channel: Channel): Promise<Date | null> =>
+  (await q.first<{ at: Date | null }>(sql`select min(ask_at) as at from deliveries where channel = ${channel} and ask_at is not null`))?.at ?? null;
+
+export const bounced = (q: Queryable, messageId: string, error: DeliveryError, at: Date): Promise<{ id: number; itemId: number | null; employeeId: number | null }[]> =>
+  q.rows(sql`update deliveries set state = 'failed', error = ${json(error)}::jsonb, due_at = null, finished_at = ${at}
+    where channel = 'email' and message_id = ${messageId} and state in ('queued', 'accepted', 'delivered', 'unknown')
     returning id, item_id, employee_id`);
 
 const columns = sql`id, channel, sender_id, employee_id, address, content, state, message_id, provider_message_id, attempts, due_at, error,

@@ -526,6 +526,11 @@ export function createDrive({ db, live, now, directory, maxFileBytes = defaultMa
       return opened(file);
     },
 
+    /** What a file is called, also in the trash; undefined: it is gone for good. Without a check of access, for sentences about files that were there. */
+    async nameOf(q: Queryable, fileId: number): Promise<string | undefined> {
+      return (await store.files(q, [fileId]))[0]?.name;
+    },
+
     /** Without a check of access; unknown ids and what is in the trash are left out, the order is that of `ids`. */
     async filesByIds(q: Queryable, ids: readonly number[]): Promise<DriveFile[]> {
       if (ids.length === 0) return [];

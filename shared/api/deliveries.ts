@@ -61,6 +61,18 @@ export const mailSender = z.object({
   username: z.string(),
   hasPassword: z.boolean(),
   isDefault: z.boolean(),
+  /** A robot that speaks for an employee of the same domain writes from his own address. */
+  mayUseEmployeeAddresses: z.boolean(),
+  /** Where mail servers return what cannot be delivered; null: the address itself. */
+  bounceAddress: z.string().nullable(),
+  /** More than so many wait; null: as fast as the server takes them. */
+  lettersPerMinute: z.int().nullable(),
+  /** All attachments of a letter together. */
+  attachmentLimitMb: z.int(),
+  dkimDomain: z.string(),
+  dkimSelector: z.string(),
+  /** The TXT record the domain has to publish; null: letters are not signed. */
+  dkimRecord: z.object({ name: z.string(), value: z.string() }).nullable(),
   createdAt: z.date(),
 });
 /** What whoever configures a robot needs to choose one. */
@@ -77,15 +89,33 @@ const senderFields = {
   /** '' removes it; absent keeps it. */
   password: z.string().max(1000),
   isDefault: z.boolean(),
+  mayUseEmployeeAddresses: z.boolean(),
+  bounceAddress: oneLine(320).nullable(),
+  lettersPerMinute: z.int().min(1).max(100_000).nullable(),
+  attachmentLimitMb: z.int().min(1).max(100),
+  dkimDomain: oneLine(253),
+  dkimSelector: oneLine(63),
+  /** PEM, RSA. '' removes it; absent keeps it. Never comes out again. */
+  dkimPrivateKey: z.string().max(10_000),
 };
 export const createMailSender = z.strictObject({
   ...senderFields,
   username: senderFields.username.default(''),
   password: senderFields.password.default(''),
   isDefault: senderFields.isDefault.default(false),
+  mayUseEmployeeAddresses: senderFields.mayUseEmployeeAddresses.default(false),
+  bounceAddress: senderFields.bounceAddress.default(null),
+  lettersPerMinute: senderFields.lettersPerMinute.default(null),
+  attachmentLimitMb: senderFields.attachmentLimitMb.default(20),
+  dkimDomain: senderFields.dkimDomain.default(''),
+  dkimSelector: senderFields.dkimSelector.default(''),
+  dkimPrivateKey: senderFields.dkimPrivateKey.default(''),
 });
 export const changeMailSender = z.strictObject(senderFields).partial();
 export const testMailSender = z.strictObject({ address: oneLine(320) });
+/** The whole message a mail server returned, headers included. */
+export const mailBounce = z.strictObject({ message: z.string().min(1).max(900_000) });
+export const takenBounce = z.object({ deliveryIds: z.array(z.int()) });
 
 const settings = z.record(z.string().max(100), z.unknown());
 const secrets = z.record(z.string().max(100), z.string().max(10_000));

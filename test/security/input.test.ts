@@ -18,7 +18,7 @@ const { all, resolve } = routesOf(w);
 const insides = /undefined|\[object|\bNaN\b|\bnull\b|\{[a-zA-Z]|select |insert |update "|violates|constraint|syntax error|postgres|node_modules|server\/|at .*:\d+:\d+|\$\d|zod|TypeError|ECONN/i;
 const cyrillic = /[а-яё]/i;
 /** Answers of mail and SMS that speak of the server outside. */
-const outside = new Set(['mail.connection_failed', 'mail.sign_in_refused', 'mail.server_unreachable', 'sms.gateway_unreachable']);
+const outside = new Set(['mail.connection_failed', 'mail.connection_refused', 'mail.connection_timeout', 'mail.host_unknown', 'mail.sign_in_refused', 'sms.gateway_unreachable']);
 
 interface Failure { route: string; what: string; sent: string; got: string }
 const failures = new Map<string, Failure>();

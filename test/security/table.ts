@@ -257,6 +257,7 @@ export const table: readonly Row[] = [
   row('PATCH /api/mail/senders/{id}', 'xxxxxf', (w) => ({ ...id(w.mailSenderId), body: { host: '127.0.0.1', port: 1 } })),
   row('DELETE /api/mail/senders/{id}', adminsOnly, mailSender),
   row('POST /api/mail/senders/{id}/test', adminsOnly, (w) => ({ ...id(w.mailSenderId), body: { address: 'me@example.com' } })),
+  row('POST /api/mail/bounces', 'xxxxxf', () => ({ body: { message: 'Subject: no report' } })),
   row('GET /api/sms/provider-types', everybody),
   row('GET /api/sms/providers', adminsOnly),
   row('POST /api/sms/providers', adminsOnly, () => ({ body: { type: 'http', name: 'Шлюз', settings: { url: 'https://example.com/send' } } })),

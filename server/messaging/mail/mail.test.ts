@@ -164,8 +164,8 @@ test('line breaks and control characters in headers are refused before anything 
 
 test('a sender is saved only when its account works, and its password never comes out', async () => {
   await assert.rejects(mail.createSender(admin, { ...account, password: 'wrong' }), code('mail.sign_in_refused'));
-  await assert.rejects(mail.createSender(admin, { ...account, port: 1 }), code('mail.connection_failed'));
-  await assert.rejects(mail.createSender(admin, { ...account, security: 'starttls' }), code('mail.connection_failed'));
+  await assert.rejects(mail.createSender(admin, { ...account, port: 1 }), code('mail.connection_refused'));
+  await assert.rejects(mail.createSender(admin, { ...account, security: 'starttls' }), code('mail.tls_refused'));
   await assert.rejects(mail.createSender(admin, { ...account, address: 'a@b\r\nc' }), code('mail.address_invalid'));
   await assert.rejects(mail.createSender(anna, account), code('access.admin_only'));
   await assert.rejects(mail.senders(anna), code('access.admin_only'));

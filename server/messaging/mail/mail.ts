@@ -2,13 +2,14 @@
  * Mail: from whom the product writes e-mails, and their sending.
  *
  * Owns the senders (an address with its SMTP account; administrators only, the password sealed and
- * never shown again) and the loop that turns deliveries of the channel 'email' into letters.
+ * never shown again), the loop that turns deliveries of the channel 'email' into letters, and what
+ * becomes of letters that come back.
  *
  * Invariants: a sender is saved only after a real connection and sign-in; a letter is built from
  * structures, and a line break in anything that becomes a header fails it; its Message-ID is the one
- * fixed when it was queued; attachments stream from the Drive.
+ * fixed when it was queued; attachments stream from the Drive; a rate delays letters, and never drops one.
  *
- * Does not do: receive mail, write to the timeline (letters to employees are not shown there).
+ * Does not do: receive mail (returned letters are handed in over HTTP), write to the timeline (letters to employees are not shown there).
  */
 import { z } from 'zod';
 import { bbcodeToHtml, bbcodeToText, escapeHtml } from '../../../shared/bbcode.ts';
@@ -18,7 +19,8 @@ import { bumpConfig, type Db, type Queryable } from '../../db/db.ts';
 import type { Claimed, Deliveries, Outcome } from '../../deliveries/deliveries.ts';
 import type { Drive } from '../../drive/drive.ts';
 import { type Actor, requireAdmin } from '../../people/people.ts';
-import { type Account, checkAccount, isMailAddress, type Mailbox, openMailbox } from './smtp.ts';
+import { readBounce } from './bounce.ts';
+import { type Account, checkAccount, checkDkim, type Dkim, dkimRecord, isMailAddress, type Mailbox, openMailbox } from './smtp.ts';
 import * as store from './store.ts';
 
 export interface SenderInput {
@@ -30,12 +32,23 @@ export interface SenderInput {
   username: string;
   password: string;
   isDefault: boolean;
+  mayUseEmployeeAddresses?: boolean;
+  bounceAddress?: string | null;
+  lettersPerMinute?: number | null;
+  attachmentLimitMb?: number;
+  dkimDomain?: string;
+  dkimSelector?: string;
+  dkimPrivateKey?: string;
 }
-export type Sender = Omit<store.SenderRow, 'secret'> & { hasPassword: boolean };
+export type Sender = Omit<store.SenderRow, 'secret'> & {
+  hasPassword: boolean;
+  /** What the domain has to publish so that signatures can be checked; null: letters are not signed. */
+  dkimRecord: { name: string; value: string } | null;
+};
 
 export interface MailOptions {
   db: Db;
-  drive: Pick<Drive, 'open'>;
+  drive: Pick<Drive, 'open' | 'nameOf'>;
   deliveries: Deliveries;
   now: () => Date;
   /** Where relative links of letters lead. */
@@ -54,51 +67,105 @@ const emailContent = z.object({
   itemLink: z.string().optional(),
 });
 
+const megabyte = 1024 * 1024;
+const defaultAttachmentLimitMb = 20;
+
 export function createMail({ db, drive, deliveries, now, publicUrl, patienceMs }: MailOptions) {
   /** Open connections by sender; another account under the same id gets a new mailbox. */
   const mailboxes = new Map<number, { key: string; mailbox: Mailbox }>();
+  /** Letters that begin together ask for their sender together. */
+  const asked = new Map<number, Promise<ReadySender | undefined>>();
+  /** Letters of a sender with a rate that begin together take their moments together. */
+  const pacing = new Map<number, { count: number; first: Promise<Date> }>();
 
-  function accountOf(row: store.SenderRow): Account | undefined {
-    const opened = row.secret ? deliveries.secrets.open(purpose, row.secret) : {};
-    if (!opened) return undefined;
-    return { host: row.host, port: row.port, security: row.security, username: row.username, password: opened.password ?? '' };
+  function readyOf(row: store.SenderRow): ReadySender {
+    const secrets = row.secret ? deliveries.secrets.open(purpose, row.secret) : {};
+    if (!secrets) return { row };
+    const account = { host: row.host, port: row.port, security: row.security, username: row.username, password: secrets.password ?? '' };
+    const privateKey = secrets.dkimPrivateKey ?? '';
+    return { row, account, ...(privateKey ? { dkim: { domain: row.dkimDomain, selector: row.dkimSelector, privateKey } } : {}) };
   }
 
-  function mailboxFor(senderId: number, account: Account): Mailbox {
-    const key = JSON.stringify(account);
-    const known = mailboxes.get(senderId);
+  function senderOf(id: number): Promise<ReadySender | undefined> {
+    let answer = asked.get(id);
+    if (!answer) {
+      answer = store.find(db, id).then((row) => row && readyOf(row));
+      asked.set(id, answer);
+      setImmediate(() => asked.delete(id));
+    }
+    return answer;
+  }
+
+  function mailboxFor({ row, dkim }: ReadySender, account: Account): Mailbox {
+    const key = JSON.stringify([account, dkim]);
+    const known = mailboxes.get(row.id);
     if (known?.key === key) return known.mailbox;
     known?.mailbox.close();
-    const mailbox = openMailbox(account, patienceMs);
-    mailboxes.set(senderId, { key, mailbox });
+    const mailbox = openMailbox(account, { dkim, patienceMs });
+    mailboxes.set(row.id, { key, mailbox });
     return mailbox;
   }
 
+  /** The moment at which a sender with a rate may send one more letter. */
+  async function momentFor(senderId: number, perMinute: number): Promise<Date> {
+    const intervalMs = 60_000 / perMinute;
+    let group = pacing.get(senderId);
+    if (!group) {
+      const made = { count: 0, first: Promise.resolve(now()) };
+      made.first = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+        pacing.delete(senderId);
+        return store.reserve(db, senderId, { count: made.count, intervalMs, at: now() });
+      });
+      pacing.set(senderId, made);
+      group = made;
+    }
+    const place = group.count++;
+    return new Date((await group.first).getTime() + place * intervalMs);
+  }
+
+  async function attachmentOf(fileId: number) {
+    try {
+      const { file, stream } = await drive.open(db, fileId);
+      return { name: file.name, mediaType: file.mediaType, sizeBytes: file.sizeBytes, open: () => stream() };
+    } catch (error) {
+      if (error instanceof UserError) return { goneName: (await drive.nameOf(db, fileId)) ?? `№ ${fileId}` };
+      throw error;
+    }
+  }
+
   async function send(delivery: Claimed): Promise<Outcome> {
-    const sender = await store.find(db, delivery.senderId);
-    if (!sender) return { kind: 'permanent', error: { code: 'mail.sender_missing', params: {} } };
-    const account = accountOf(sender);
+    const ready = await senderOf(delivery.senderId);
+    if (!ready) return { kind: 'permanent', error: { code: 'mail.sender_missing', params: {} } };
+    const { row: sender, account } = ready;
     if (!account) return { kind: 'permanent', error: { code: 'mail.secret_unreadable', params: { name: sender.name } } };
     const { subject, body, fromName, replyTo, fileIds, itemLink } = emailContent.parse(delivery.content);
     const attachments = [];
-    for (const fileId of fileIds) {
-      try {
-        const { file, stream } = await drive.open(db, fileId);
-        attachments.push({ name: file.name, mediaType: file.mediaType, open: () => stream() });
-      } catch (error) {
-        if (error instanceof UserError) return { kind: 'permanent', error: { code: 'mail.attachment_gone', params: {} } };
-        throw error;
-      }
+    let attachedBytes = 0;
+    for (const file of await Promise.all(fileIds.map(attachmentOf))) {
+      if (file.goneName !== undefined) return { kind: 'permanent', error: { code: 'mail.attachment_gone', params: { name: file.goneName } } };
+      attachments.push(file);
+      attachedBytes += file.sizeBytes;
+    }
+    if (attachedBytes > sender.attachmentLimitMb * megabyte) {
+      return { kind: 'permanent', error: { code: 'mail.too_large', params: { size: Math.ceil(attachedBytes / megabyte), limit: sender.attachmentLimitMb, name: sender.name } } };
+    }
+    // Who has waited for his moment goes when it comes; he is not sent to the end of the line again.
+    if (sender.lettersPerMinute !== null && delivery.error?.code !== 'mail.paced') {
+      const retryAt = await momentFor(sender.id, sender.lettersPerMinute);
+      if (retryAt > now()) return { kind: 'transient', retryAt, error: { code: 'mail.paced', params: { name: sender.name, limit: sender.lettersPerMinute } } };
     }
     const link = itemLink === undefined ? undefined : (URL.parse(itemLink, publicUrl)?.href ?? undefined);
     const options = { baseUrl: publicUrl };
-    return mailboxFor(sender.id, account).send({
-      from: { name: fromName ?? sender.name, address: sender.address },
+    // Another domain's mail servers would call such a letter forged (DMARC): there, the name and Reply-To must do.
+    const isOwnAddress = sender.mayUseEmployeeAddresses && replyTo !== undefined && domainOf(replyTo.address) === domainOf(sender.address);
+    return mailboxFor(ready, account).send({
+      from: { name: fromName ?? sender.name, address: isOwnAddress ? replyTo.address : sender.address },
+      envelopeFrom: sender.bounceAddress ?? sender.address,
       replyTo,
       to: delivery.address,
       subject,
       text: `${bbcodeToText(body, options)}${link ? `\n\n${link}` : ''}\n`,
-      html: `<!doctype html><html><head><meta charset="utf-8"></head><body><div>${bbcodeToHtml(body, options)}</div>${
+      html: `<!doctype html><html><head><meta charset="utf-8"></head><body><div dir="auto">${bbcodeToHtml(body, options)}</div>${
         link ? `<p><a href="${escapeHtml(link)}">${escapeHtml(link)}</a></p>` : ''
       }</body></html>`,
       messageId: delivery.messageId ?? `<delivery-${delivery.id}@vestnik.invalid>`,
@@ -114,10 +181,19 @@ export function createMail({ db, drive, deliveries, now, publicUrl, patienceMs }
   }
 
   async function save(id: number | null, input: SenderInput): Promise<Sender> {
-    if (!isMailAddress(input.address)) throw new UserError('mail.address_invalid', { address: input.address }, 'address');
+    for (const [path, value] of [['address', input.address], ['bounceAddress', input.bounceAddress ?? input.address]] as const) {
+      if (!isMailAddress(value)) throw new UserError('mail.address_invalid', { address: value }, path);
+    }
+    const { password, dkimPrivateKey = '', ...fields } = input;
+    const { dkimDomain = '', dkimSelector = '' } = input;
+    if (dkimPrivateKey) checkDkim({ domain: dkimDomain, selector: dkimSelector, privateKey: dkimPrivateKey });
+    else if (dkimDomain || dkimSelector) throw new UserError('mail.dkim_incomplete', {}, 'dkimPrivateKey');
     await checkAccount(input, patienceMs);
-    const { password, ...fields } = input;
-    const row = { ...fields, secret: password ? deliveries.secrets.seal(purpose, { password }) : null };
+    const secrets = { ...(password ? { password } : {}), ...(dkimPrivateKey ? { dkimPrivateKey } : {}) };
+    const row = {
+      mayUseEmployeeAddresses: false, bounceAddress: null, lettersPerMinute: null, attachmentLimitMb: defaultAttachmentLimitMb,
+      ...fields, dkimDomain, dkimSelector, secret: Object.keys(secrets).length > 0 ? deliveries.secrets.seal(purpose, secrets) : null,
+    };
     return db.transaction(async (tx) => {
       const savedId = id ?? (await store.insert(tx, row, now()));
       if (id !== null) await store.update(tx, id, row);
@@ -127,10 +203,17 @@ export function createMail({ db, drive, deliveries, now, publicUrl, patienceMs }
     });
   }
 
+  function toSender(row: store.SenderRow): Sender {
+    const { secret, ...shown } = row;
+    const { account, dkim } = readyOf(row);
+    // A secret that cannot be read was a password most likely; saying there is none would hide why letters fail.
+    return { ...shown, hasPassword: secret !== null && account?.password !== '', dkimRecord: dkim ? dkimRecord(dkim) : null };
+  }
+
   return {
     /** Starts sending: registers the loop of the channel. Two rounds side by side, so that one slow server does not hold up all. */
     startSending(): void {
-      deliveries.addSender({ channel: 'email', lanes: 2, send });
+      deliveries.addSender({ channel: 'email', lanes: 2, roundSize: 100, send });
     },
 
     /** Closes idle connections, so that the process can end. */
@@ -160,10 +243,12 @@ export function createMail({ db, drive, deliveries, now, publicUrl, patienceMs }
       const row = await found(db, id);
       // Otherwise a password nobody may read could be had by pointing the account at a server of one's own.
       const isElsewhere = (change.host !== undefined && change.host !== row.host) || (change.port !== undefined && change.port !== row.port) || (change.security !== undefined && change.security !== row.security);
-      const kept = isElsewhere ? '' : (accountOf(row)?.password ?? '');
+      const { account, dkim } = readyOf(row);
+      const { id: _id, createdAt: _createdAt, secret: _secret, ...fields } = row;
       return save(id, {
-        name: row.name, address: row.address, host: row.host, port: row.port, security: row.security, username: row.username, isDefault: row.isDefault,
-        ...change, password: change.password ?? kept,
+        ...fields, ...change,
+        password: change.password ?? (isElsewhere ? '' : (account?.password ?? '')),
+        dkimPrivateKey: change.dkimPrivateKey ?? dkim?.privateKey ?? '',
       });
     },
 
@@ -176,6 +261,20 @@ export function createMail({ db, drive, deliveries, now, publicUrl, patienceMs }
       });
       mailboxes.get(id)?.mailbox.close();
       mailboxes.delete(id);
+    },
+
+    /**
+     * A letter that came back, as the mail server sent it to the bounce address (RFC 3464). Answers with
+     * the deliveries that have failed by it: none when it is a mere delay, or about a letter not ours.
+     */
+    async takeBounce(actor: Actor, message: string): Promise<{ deliveryIds: number[] }> {
+      requireAdmin(actor);
+      const bounce = await readBounce(message);
+      if (!bounce) throw new UserError('mail.bounce_unreadable', {}, 'message');
+      const { isFinal, messageId, recipient, detail } = bounce;
+      if (!isFinal) return { deliveryIds: [] };
+      const error = { code: 'mail.bounced' as const, params: { address: recipient, detail }, detail };
+      return { deliveryIds: await db.transaction((tx) => deliveries.markBounced(tx, { messageId, error })) };
     },
 
     /** Sends a real letter through the queue; its fate is in the journal. */
@@ -195,6 +294,13 @@ export function createMail({ db, drive, deliveries, now, publicUrl, patienceMs }
 
 export type Mail = ReturnType<typeof createMail>;
 
-function toSender({ secret, ...row }: store.SenderRow): Sender {
-  return { ...row, hasPassword: secret !== null };
+interface ReadySender {
+  row: store.SenderRow;
+  /** Absent: its secret cannot be read. */
+  account?: Account;
+  dkim?: Dkim;
+}
+
+function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf('@') + 1).toLowerCase();
 }

@@ -41,5 +41,9 @@ export function mailRoutes({ mail, db }: { mail: Mail; db: Db }): FastifyPluginA
       config,
       schema: { tags, summary: 'Send a test letter', params, body: api.testMailSender, response: { 202: api.queuedDelivery } },
     }, async (request, reply) => reply.code(202).send({ deliveryId: await mail.testSender(request.actor, request.params.id, request.body.address) }));
+
+    app.post('/api/mail/bounces', {
+      schema: { tags, summary: 'Hand in a letter that came back (RFC 3464); its delivery has failed', body: api.mailBounce, response: { 200: api.takenBounce } },
+    }, (request) => mail.takeBounce(request.actor, request.body.message));
   };
 }
