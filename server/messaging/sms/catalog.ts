@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import type { Language } from '../../../shared/messages.ts';
 import type { SmsFormField, SmsProviderType } from './provider.ts';
 import { httpProvider } from './providers/http/provider.ts';
+import { smsRu } from './providers/sms-ru/provider.ts';
 
 /** In the order of the picker. */
 export const smsProviderTypes: readonly SmsProviderType[] = [
+  smsRu,
   httpProvider,
 ];
 
