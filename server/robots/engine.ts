@@ -293,13 +293,14 @@ export function createEngine(deps: EngineDeps) {
         isBlocked = true;
         continue;
       }
-      if (before && isBlocked) continue;
+      // Only a person makes a run due while the one above still waits.
+      if (before && isBlocked && !isDue) continue;
       const run = before ?? newRun(work, robot, known);
       if (!state) end(run, 'cancelled', 'item.deleted', known);
       // A move cancels what waits, so what is due although the item has left was asked for by a person.
       else if (before && hasLeft && !isDue) end(run, 'cancelled', 'stage.left', known);
       else if (arrival.depth > maxDepth) end(run, 'skipped', 'loop.depth', known, { params: { depth: arrival.depth } });
-      else if (isBlocked) wait(run, null, hasLeft, known);
+      else if (isBlocked && !isDue) wait(run, null, hasLeft, known);
       else if (isDue) {
         const stop = whyNoMore(robot, arrival, known);
         if (stop) end(run, 'cancelled', stop, known);
@@ -552,27 +553,60 @@ export function createEngine(deps: EngineDeps) {
     } catch (error) {
       if (error instanceof TransientError) throw error;
       deps.onError(error, `waiting runs of item ${itemId}`);
-      await db.transaction(async (tx) => {
-        await lockItems(tx, [itemId]);
-        const at = now();
-        const runs = await lockDueRuns(tx, [itemId], at);
-        for (const run of runs) Object.assign(run, { state: 'failed', reason: 'internal', finishedAt: at });
-        await updateRuns(tx, runs);
-        await releaseFollowers(tx, [...new Set(runs.map((run) => run.arrivalId))], at);
-      });
+      await giveUpDueRunsOf(itemId);
       return 0;
     }
   }
 
-  /** A run of the arrival ended from outside: what waited for it becomes due and is decided by the loop. */
-  async function releaseFollowers(tx: Tx, arrivalIds: readonly number[], at: Date): Promise<void> {
-    const waiting = (await runsOfArrivals(tx, arrivalIds)).filter((run) => run.state === 'waiting');
-    for (const [, runs] of Map.groupBy(waiting, (run) => run.arrivalId)) {
-      const [next] = runs;
-      // The first that waits for another; deciding it goes on down its chain.
-      if (next && next.dueAt === null) await updateRuns(tx, [{ ...next, dueAt: at }]);
+  async function giveUpDueRunsOf(itemId: number): Promise<void> {
+    const failDueRuns = async (tx: Tx, at: Date): Promise<number[]> => {
+      await lockItems(tx, [itemId]);
+      const runs = await lockDueRuns(tx, [itemId], at);
+      for (const run of runs) Object.assign(run, { state: 'failed', reason: 'internal', finishedAt: at });
+      await updateRuns(tx, runs);
+      return [...new Set(runs.map((run) => run.arrivalId))];
+    };
+    try {
+      await db.transaction(async (tx) => {
+        const at = now();
+        await releaseFollowers(tx, await failDueRuns(tx, at), at);
+      });
+    } catch (error) {
+      if (error instanceof TransientError) throw error;
+      // What breaks its loading keeps those below from going on, but not other items.
+      deps.onError(error, `giving up waiting runs of item ${itemId}`);
+      await db.transaction((tx) => failDueRuns(tx, now()));
     }
+  }
+
+  /** Runs of these arrivals ended from outside: what waited for them gets its moment, and the loop decides it then. */
+  async function releaseFollowers(tx: Tx, arrivalIds: readonly number[], at: Date): Promise<void> {
+    if (arrivalIds.length === 0) return;
+    const [arrivals, config] = await Promise.all([arrivalsByIds(tx, arrivalIds), configVersions(tx)]);
+    const items = await lockItems(tx, [...new Set(arrivals.map((arrival) => arrival.itemId))]);
+    const { works, known } = await load(tx, arrivals, config, at, items, { runs: [] });
+    await updateRuns(tx, works.flatMap((work) => resume(work, known)));
     await jobs.wake(tx, 'waiting-runs');
+  }
+
+  /** Plans the first of each chain that waits for none above it any more. Returns the runs it changed. */
+  function resume(work: Work, known: Known): RunRow[] {
+    const { state } = work;
+    const resumed: RunRow[] = [];
+    let isBlocked = false;
+    for (const robot of work.version?.onStage(work.arrival.stageId) ?? []) {
+      if (robot.record.order === 'independent') isBlocked = false;
+      const run = work.runs.get(robot.record.id);
+      if (!state || run?.state !== 'waiting') continue;
+      if (run.dueAt === null && !isBlocked) {
+        const plan = planMoment(robot, work, state, known, true);
+        if ('failure' in plan) end(run, 'failed', plan.failure, known, { params: { reference: plan.reference } });
+        else wait(run, plan.dueAt, false, known);
+        resumed.push(run);
+      }
+      if (run.state === 'waiting') isBlocked = true;
+    }
+    return resumed;
   }
 
   // ——— What changes of items mean for runs that wait
@@ -587,22 +621,23 @@ export function createEngine(deps: EngineDeps) {
 
   async function replan(tx: Tx, items: readonly ItemRow[]): Promise<void> {
     const at = now();
-    const runs = await waitingRuns(tx, items.map((item) => item.id));
-    if (runs.length === 0) return;
-    const [arrivals, config] = await Promise.all([arrivalsByIds(tx, [...new Set(runs.map((run) => run.arrivalId))]), configVersions(tx)]);
+    const waiting = await waitingRuns(tx, items.map((item) => item.id));
+    if (waiting.length === 0) return;
+    const [arrivals, config] = await Promise.all([arrivalsByIds(tx, [...new Set(waiting.map((run) => run.arrivalId))]), configVersions(tx)]);
     const { works, known } = await load(tx, arrivals, config, at, items, { runs: [] });
     const moved: RunRow[] = [];
     for (const work of works) {
-      for (const run of runs) {
-        const robot = run.arrivalId === work.arrival.id ? work.version?.byId.get(run.robotId) : undefined;
-        // Only moments that follow a field move; a delay counted from the arrival stays.
-        if (!robot || !work.state || robot.timing.reference === null) continue;
+      for (const run of work.runs.values()) {
+        const robot = work.version?.byId.get(run.robotId);
+        // Only moments that follow a field move; a delay counted from the arrival stays, and who waits for the one above has none yet.
+        if (!robot || !work.state || run.state !== 'waiting' || run.dueAt === null || robot.timing.reference === null) continue;
         const plan = planMoment(robot, work, work.state, known, false);
         if ('failure' in plan) end(run, 'failed', plan.failure, known, { params: { reference: plan.reference } });
-        else if (plan.dueAt.getTime() === run.dueAt?.getTime()) continue;
+        else if (plan.dueAt.getTime() === run.dueAt.getTime()) continue;
         else run.dueAt = plan.dueAt;
         moved.push(run);
       }
+      moved.push(...resume(work, known));
     }
     if (moved.length === 0) return;
     await updateRuns(tx, moved);

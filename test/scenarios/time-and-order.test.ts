@@ -295,6 +295,56 @@ test('those below go on when the one above is cancelled by a person, switched of
   }
 });
 
+test('a person lets a robot act that waits for the one above; that one keeps waiting', async () => {
+  const { deal, stage } = await stages('Тут');
+  await given.robot(stage('Тут'), 'comment', say('выше'), after(10));
+  const below = await given.robot(stage('Тут'), 'comment', say('ниже'));
+  const item = await deal();
+  await moved(item, stage('Тут'));
+  await drain();
+  await api(admin).post(`/api/runs/${(await told.run(item, below)).id}/run-now`);
+  await drain();
+  assert.deepEqual(await said(item), ['ниже']);
+  await passed('10 minutes');
+  assert.deepEqual(await said(item), ['ниже', 'выше']);
+});
+
+test('those below one that ended from outside go on in their own chain, after their own delay', async () => {
+  for (const end of ['cancel', 'empty the date'] as const) {
+    const { deal, stage } = await stages('Тут');
+    await given.robot(stage('Тут'), 'comment', say('другая цепочка'), after(10, 'days'));
+    const above = await given.robot(stage('Тут'), 'comment', say('выше'), {
+      order: 'independent', timing: { kind: 'beforeDate', reference: '{=Document:meetingAt}', amount: 1, unit: 'hours' },
+    });
+    await given.robot(stage('Тут'), 'comment', say('ниже'), after(10));
+    await given.robot(stage('Тут'), 'comment', say('в конце'));
+    const item = await deal({ values: { meetingAt: new Date(tuesday.getTime() + 5 * 86_400_000).toISOString() } });
+    await moved(item, stage('Тут'));
+    await drain();
+    if (end === 'cancel') await api(admin).post(`/api/runs/${(await told.run(item, above)).id}/cancel`);
+    else await api(admin).patch(`/api/items/${item.id}`, { values: { meetingAt: null } });
+    await passed('9 minutes');
+    assert.deepEqual(await said(item), [], end);
+    await passed('1 minute');
+    assert.deepEqual(await said(item), ['ниже', 'в конце'], end);
+    assert.equal((await told.run(item, above)).state, end === 'cancel' ? 'cancelled' : 'failed');
+  }
+});
+
+test('a change of the deal does not wake a dated robot that waits for the one above', async () => {
+  const { deal, stage } = await stages('Тут');
+  await given.robot(stage('Тут'), 'comment', say('выше'), after(2, 'days'));
+  await given.robot(stage('Тут'), 'comment', say('ниже'), { timing: { kind: 'afterDate', reference: '{=Document:meetingAt}', amount: 1, unit: 'hours' } });
+  const item = await deal({ values: { meetingAt: tuesday.toISOString() } });
+  await moved(item, stage('Тут'));
+  await drain();
+  await api(admin).patch(`/api/items/${item.id}`, { amount: 7 });
+  await passed('1 day');
+  assert.deepEqual(await said(item), []);
+  await passed('1 day');
+  assert.deepEqual(await said(item), ['выше', 'ниже']);
+});
+
 test('a failed run is tried again when a person asks, and then acts once', async () => {
   const { deal, stage } = await stages('Тут');
   const robot = await given.robot(stage('Тут'), 'notify', { text: 'Вам сделка', recipients: [{ kind: 'role', role: 'observers' }] });
