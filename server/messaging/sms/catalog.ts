@@ -3,12 +3,16 @@ import { readFileSync } from 'node:fs';
 import type { Language } from '../../../shared/messages.ts';
 import type { SmsFormField, SmsProviderType } from './provider.ts';
 import { httpProvider } from './providers/http/provider.ts';
+import { smppProvider } from './providers/smpp/provider.ts';
 import { smsRu } from './providers/sms-ru/provider.ts';
+import { smsc } from './providers/smsc/provider.ts';
 
 /** In the order of the picker. */
 export const smsProviderTypes: readonly SmsProviderType[] = [
   smsRu,
+  smsc,
   httpProvider,
+  smppProvider,
 ];
 
 /** Shown as they are, not as ICU messages: `{phone}` in a description stays. */
