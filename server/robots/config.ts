@@ -17,7 +17,7 @@ import { catalogField, fieldCatalog } from './fields.ts';
 import type { Known, KnownRobot } from './placeholders.ts';
 import type { RobotType } from './robot.ts';
 import { checkTiming } from './timing.ts';
-import type { FieldInfo } from './values.ts';
+import { type FieldInfo, idOf } from './values.ts';
 import type { RobotRecord } from './versions.ts';
 
 export type SavedRobot = z.output<typeof robotRecord>;
@@ -124,15 +124,16 @@ export function settingsEnv(known: Known, env: ConfigEnv): SettingsEnv {
 }
 
 /** Ids of chats and files that settings name, to be looked up in one go. */
-export function namedThings(robots: readonly { settings: Record<string, unknown> }[]): { chats: number[]; files: number[] } {
+export function namedThings(robots: readonly RobotRecord[], robotType: (id: string) => RobotType | undefined): { chats: number[]; files: number[] } {
   const chats = new Set<number>();
   const files = new Set<number>();
-  for (const { settings } of robots) {
-    for (const value of Object.values(settings)) {
-      // A chat is the only setting that is a bare id of something outside the fixed lists; a sender's id found here as well does no harm.
-      if (typeof value === 'number' && Number.isSafeInteger(value)) chats.add(value);
-      else if (typeof value === 'string' && /^\d{1,15}$/.test(value.trim())) chats.add(Number(value));
-      else if (typeof value === 'object' && value !== null && 'fileIds' in value && Array.isArray(value.fileIds)) {
+  for (const { type, settings } of robots) {
+    for (const { name, widget } of robotType(type)?.form ?? []) {
+      const value = settings[name];
+      if (widget === 'chat') {
+        const id = idOf(typeof value === 'string' ? value.trim() : value);
+        if (id !== undefined) chats.add(id);
+      } else if (widget === 'attachments' && typeof value === 'object' && value !== null && 'fileIds' in value && Array.isArray(value.fileIds)) {
         for (const id of value.fileIds) if (typeof id === 'number' && Number.isSafeInteger(id)) files.add(id);
       }
     }

@@ -88,7 +88,7 @@ export function createRobots(deps: RobotsDeps) {
 
   async function configEnv(q: Queryable, pipeline: Pipeline, robots: readonly RobotRecord[], language: Language): Promise<ConfigEnv> {
     const [model, directory, channels, things] = await Promise.all([
-      crm.model(q), people.directory(q), channelsNow(q), store.existingIds(q, namedThings(robots)),
+      crm.model(q), people.directory(q), channelsNow(q), store.existingIds(q, namedThings(robots, robotType)),
     ]);
     return { model, directory, pipeline, language, robotType, describeType, channels, ...things };
   }
@@ -142,14 +142,24 @@ export function createRobots(deps: RobotsDeps) {
     await live.publish(tx, [{ topic: `pipeline:${pipeline.id}`, what: 'robots' }]);
   }
 
-  /** A robot gives its files to whoever it informs, so whoever names a file must be able to read it. What was named before stays. */
-  async function refuseForeignFiles(q: Queryable, actor: Actor, pipelineId: number, robots: readonly RobotRecord[]): Promise<void> {
-    const { files } = namedThings(robots);
-    if (files.length === 0) return;
-    const before = new Set(namedThings((await store.findDraft(q, pipelineId))?.robots ?? []).files);
-    // One that is gone is a problem to show, as with everything that goes away; one that is hidden looks the same from outside.
-    const { files: there } = await store.existingIds(q, { chats: [], files: files.filter((id) => !before.has(id)) });
-    for (const id of there) await drive.file(actor, id);
+  /**
+   * A robot gives its files to whoever it informs, and lets whoever it adds read a chat: whoever names a file must be
+   * able to read it, whoever names a chat be in it or an administrator. What was named before stays.
+   */
+  async function refuseForeignThings(q: Queryable, actor: Actor, pipelineId: number, robots: readonly RobotRecord[]): Promise<void> {
+    const named = namedThings(robots, robotType);
+    if (named.files.length + named.chats.length === 0) return;
+    const before = namedThings((await store.findDraft(q, pipelineId))?.robots ?? [], robotType);
+    // One that is gone is a problem to show, as with everything that goes away.
+    const there = await store.existingIds(q, {
+      chats: actor.isAdmin ? [] : named.chats.filter((id) => !before.chats.includes(id)),
+      files: named.files.filter((id) => !before.files.includes(id)),
+    });
+    for (const id of there.files) await drive.file(actor, id);
+    const chats = await deps.writers.chat.forRobots(q, [...there.chats]);
+    for (const chat of chats.values()) {
+      if (!chat.memberIds.includes(actor.employeeId)) throw new UserError('request.not_found', { kind: 'chat', id: chat.id });
+    }
   }
 
   async function publish(tx: Tx, actor: Actor, pipeline: Pipeline, note: string): Promise<void> {
@@ -251,7 +261,7 @@ export function createRobots(deps: RobotsDeps) {
     async saveSet(actor: Actor, pipelineId: number, { revision, robots }: z.output<typeof saveRobots>): Promise<RobotSetView> {
       return db.transaction(async (tx) => {
         const { pipeline } = await pipelineFor(tx, actor, pipelineId, 'edit');
-        await refuseForeignFiles(tx, actor, pipelineId, robots);
+        await refuseForeignThings(tx, actor, pipelineId, robots);
         await save(tx, actor, pipeline, robots, revision);
         return view(tx, actor, pipeline, true);
       });
@@ -383,8 +393,12 @@ export function createRobots(deps: RobotsDeps) {
 
     async getRun(actor: Actor, runId: number): Promise<RunView> {
       const [row] = await store.listRuns(db, { ids: [runId], limit: 1 });
-      if (!row) throw new UserError('request.not_found', { kind: 'run', id: runId });
-      await visibleItem(db, actor, row.itemId);
+      const gone = new UserError('request.not_found', { kind: 'run', id: runId });
+      if (!row) throw gone;
+      // Somebody told of an item he may not see asks why: the answer must not name the item either.
+      await visibleItem(db, actor, row.itemId).catch((error: unknown) => {
+        throw error instanceof UserError ? gone : error;
+      });
       const [run] = await explainRuns(db, actor, [row]);
       if (!run) throw new Error('A run was explained to nothing.');
       return run;

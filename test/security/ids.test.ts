@@ -124,7 +124,7 @@ test('who edits robots but sees only the own items reads no runs of others and s
   await w.drain();
   const { items } = await as(limited).get('/api/runs', { pipelineId: w.pipeline.id, limit: 200 });
   assert.deepEqual([...new Set(items.map((run: { itemId: number }) => run.itemId))], [mine.id]);
-  await assert.rejects(as(limited).get(`/api/runs/${w.runs.done}`), gone);
+  await assert.rejects(as(limited).get(`/api/runs/${w.runs.done}`), { ...gone, params: { kind: 'run', id: w.runs.done } });
   await assert.rejects(as(limited).post(`/api/pipelines/${w.pipeline.id}/robots/rehearse`, { itemId: w.deal.id, stageId: w.stages.working.id }), gone);
   const count = async () => (await as(admin).get('/api/runs', { itemId: w.deal.id })).items.length;
   const before = await count();
@@ -145,6 +145,21 @@ test('a robot gives away no file that whoever configures it may not read', async
     await assert.rejects(as(admin).put(path, withFile(fileId)), gone);
   }
   assert.deepEqual((await as(editor).put(path, withFile(w.files.company))).problems, []);
+});
+
+test('a robot names no chat that whoever configures it is not in', async () => {
+  const pipeline = await w.given.pipeline();
+  const [{ ids: robotIds }, path] = [await as(editor).post('/api/robot-ids', { count: 1 }), `/api/pipelines/${pipeline.id}/robots`];
+  const closed = await as(owner).post('/api/chats', { kind: 'closed', title: 'Дирекция', memberIds: [colleague.id] });
+  const mine = await as(editor).post('/api/chats', { kind: 'closed', title: 'Мой', memberIds: [colleague.id] });
+  const into = (chat: number | string, revision = 0) => ({
+    revision, robots: [{ id: robotIds[0], stageId: pipeline.stages[0]!.id, type: 'message-group-chat', title: 'В чат', settings: { chat, text: 'x' } }],
+  });
+  for (const chat of [closed.id, String(closed.id), ` ${closed.id} `]) await assert.rejects(as(editor).put(path, into(chat)), { ...gone, params: { kind: 'chat', id: closed.id } });
+  assert.deepEqual((await as(editor).put(path, into(mine.id))).problems, []);
+  // An administrator may, and what he has named stays when somebody else saves.
+  assert.deepEqual((await as(admin).put(path, into(closed.id, 1))).problems, []);
+  assert.equal((await as(editor).put(path, into(closed.id, 2))).revision, 3);
 });
 
 test('only an administrator lets a robot speak as somebody else', async () => {
