@@ -360,19 +360,3 @@ test('answers octet by octet, and PDUs that make no sense in between, are read',
   });
   assert.deepEqual(fate(await link(port).say('x')), ['accepted', 'slow']);
 });
-
-test('the SMSC is asked about a message where it can be', async () => {
-  const port = await raw((socket) => {
-    socket.on('data', (chunk: Buffer) => {
-      const pdu = PDU.fromBuffer(chunk);
-      if (!pdu) return;
-      const states: Record<string, number> = { done: 2, gone: 5, way: 1 };
-      socket.write(pdu.response(pdu.command === 'query_sm' ? { message_id: pdu.message_id, message_state: states[String(pdu.message_id)] } : {}).toBuffer());
-    });
-  });
-  const { smpp } = link(port, { querySm: true, window: 1 });
-  const question = (id: number, providerMessageId: string | null) => ({ id, providerMessageId, phone: '+79161234567', text: 'x', sentAt: new Date() });
-  const answers = await smpp.status([question(1, 'done'), question(2, 'done way'), question(3, 'done gone'), question(4, null)]);
-  assert.deepEqual([...answers].map(([id, { state }]) => [id, state]), [[1, 'delivered'], [2, 'unknown'], [3, 'failed'], [4, 'unknown']]);
-  assert.equal((await link(port).smpp.status([question(1, 'done')])).size, 0);
-});

@@ -5,11 +5,14 @@
  * The parts of a long message go one after another: when the first is refused nothing has gone out, and a
  * later one that the SMSC had no room for is handed over again, because it surely was not taken. A
  * message some parts of which went out and others not is unknown.
+ *
+ * Does not do: ask by query_sm, which few SMSCs answer well; receipts tell. Which parts of a long message
+ * have theirs is known to this process: after a restart it stays accepted.
  */
 import { z } from 'zod';
-import { defineConnectedSmsProvider, type OpenSmsContext, type SmsMessage, type SmsOutcome, type SmsProblem, type SmsQuestion, type SmsStatus, type SmsUpdate } from '../../provider.ts';
+import { defineConnectedSmsProvider, type OpenSmsContext, type SmsMessage, type SmsOutcome, type SmsProblem, type SmsUpdate } from '../../provider.ts';
 import { encodeText, encodeWhole } from './encoding.ts';
-import { answeredId, comparableId, type Receipt, receiptOf, stateOf } from './receipt.ts';
+import { comparableId, type Receipt, receiptOf } from './receipt.ts';
 import { type Answer, BindRefused, createSession, PrivateHost, type Session, type SessionSettings } from './session.ts';
 import { isBusy, problemOf } from './statuses.ts';
 
@@ -45,8 +48,6 @@ const settings = z.strictObject({
   /** udh: parts with a header; payload: whole, and the SMSC cuts it. */
   longMessages: z.enum(['udh', 'payload']).default('udh'),
   receiptIds: z.enum(['same', 'receipt_decimal', 'receipt_hex']).default('same'),
-  /** Ask by query_sm about what has no receipt. Many SMSCs do not know it. */
-  querySm: z.boolean().default(false),
   /** The SMSC stands in an internal network. */
   allowPrivateHost: z.boolean().default(false),
 });
@@ -64,7 +65,6 @@ const mostParts = 50_000;
 
 export interface SmppConnection {
   send(message: SmsMessage): Promise<SmsOutcome>;
-  status(questions: readonly SmsQuestion[]): Promise<Map<number, SmsStatus>>;
   close(): Promise<void>;
 }
 
@@ -185,7 +185,7 @@ export function openSmpp({ settings: given, secrets, now, report }: Pick<OpenSms
   }
 
   async function sendOne(fields: Record<string, unknown>): Promise<SmsOutcome> {
-    const answer = await sender.ask('submit_sm', fields);
+    const answer = await sender.submit(fields);
     const wrong = problem(answer);
     if (wrong) return wrong;
     const id = answer.kind === 'answer' ? comparableId(answer.messageId, 'answer', given.receiptIds) : '';
@@ -200,7 +200,7 @@ export function openSmpp({ settings: given, secrets, now, report }: Pick<OpenSms
       for (const [index, piece] of pieces.entries()) {
         let wrong: SmsProblem | null = null;
         for (let tries = 1; ; tries++) {
-          const answer = await sender.ask('submit_sm', { ...fieldsFor(message.phone, dataCoding), esm_class: udhIndicator, short_message: piece });
+          const answer = await sender.submit({ ...fieldsFor(message.phone, dataCoding), esm_class: udhIndicator, short_message: piece });
           wrong = problem(answer);
           if (!wrong && answer.kind === 'answer') ids.push(comparableId(answer.messageId, 'answer', given.receiptIds));
           if (wrong?.outcome !== 'transient' || index === 0 || tries === partTries || isClosing) break;
@@ -246,20 +246,6 @@ export function openSmpp({ settings: given, secrets, now, report }: Pick<OpenSms
       return sendParts(message, dataCoding, parts);
     },
 
-    async status(questions) {
-      if (!given.querySm) return new Map();
-      const answers = await Promise.all(questions.map(async ({ id, providerMessageId }): Promise<[number, SmsStatus]> => {
-        const states = await Promise.all((providerMessageId ?? '').split(' ').filter(Boolean).map(async (part) => {
-          const answer = await sender.ask('query_sm', { message_id: answeredId(part, given.receiptIds), ...source });
-          return answer.kind === 'answer' && answer.status === 0 ? stateOf(answer.messageState) : null;
-        }));
-        const failed = states.find((state) => state?.state === 'lost');
-        if (failed) return [id, said(failed)];
-        return [id, { state: states.length > 0 && states.every((state) => state?.state === 'delivered') ? 'delivered' : 'unknown' }];
-      }));
-      return new Map(answers);
-    },
-
     async close() {
       isClosing = true;
       for (const wake of [...wakes]) wake();
@@ -301,7 +287,6 @@ export const smppProvider = defineConnectedSmsProvider<Settings, SmppConnection>
     { name: 'gsmAlphabet', widget: 'choice', options: ['octets', 'packed'], isAdvanced: true },
     { name: 'longMessages', widget: 'choice', options: ['udh', 'payload'], isAdvanced: true },
     { name: 'receiptIds', widget: 'choice', options: ['same', 'receipt_decimal', 'receipt_hex'], isAdvanced: true },
-    { name: 'querySm', widget: 'switch', isAdvanced: true },
     { name: 'tlsVerify', widget: 'switch', isAdvanced: true },
     { name: 'allowPrivateHost', widget: 'switch', isAdvanced: true },
   ],
@@ -316,5 +301,4 @@ export const smppProvider = defineConnectedSmsProvider<Settings, SmppConnection>
     close: (connection) => connection.close(),
   },
   send: (message, { connection }) => connection.send(message),
-  status: (questions, { connection }) => connection.status(questions),
 });

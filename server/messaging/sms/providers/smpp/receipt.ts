@@ -43,12 +43,6 @@ function fateOf(stat: string): Receipt['state'] {
   return stat.startsWith('DELIV') ? 'delivered' : lost.some((word) => stat.startsWith(word)) ? 'lost' : 'pending';
 }
 
-/** The message_state of an answer to query_sm. */
-export function stateOf(messageState: number | null): Pick<Receipt, 'state' | 'detail'> {
-  const detail = messageState === null ? 'UNKNOWN' : (states[messageState] ?? 'UNKNOWN');
-  return { state: fateOf(detail), detail };
-}
-
 /** The package reads data_coding 0 as the GSM alphabet; receipts are plain ASCII, and their ids may hold «_» or «@». */
 function textOf(field: unknown, dataCoding: unknown): string {
   if (Buffer.isBuffer(field)) return field.toString('latin1');
@@ -57,11 +51,6 @@ function textOf(field: unknown, dataCoding: unknown): string {
   if (typeof field.message !== 'string') return '';
   const wasGsm = typeof dataCoding !== 'number' || (dataCoding & 0x0f) <= 1;
   return wasGsm ? encodings.ASCII.encode(field.message).toString('latin1') : field.message;
-}
-
-/** As the answer to submit_sm wrote it, for query_sm. */
-export function answeredId(comparable: string, writing: IdWriting): string {
-  return writing === 'receipt_decimal' && /^\d+$/.test(comparable) ? BigInt(comparable).toString(16) : comparable;
 }
 
 export type IdWriting = 'same' | 'receipt_decimal' | 'receipt_hex';

@@ -51,7 +51,7 @@ export class PrivateHost extends Error {
 }
 
 export type Answer =
-  | { kind: 'answer'; status: number; messageId: string; messageState: number | null }
+  | { kind: 'answer'; status: number; messageId: string }
   /** Nothing was written. */
   | { kind: 'not_sent'; reason: Error }
   /** It was written, and the answer did not come. */
@@ -273,7 +273,7 @@ export function createSession({ settings, onDeliver }: SessionOptions) {
     },
 
     /** Waits for a place in the window, writes, and waits for the answer. Never throws. */
-    async ask(command: 'submit_sm' | 'query_sm', fields: Readonly<Record<string, unknown>>): Promise<Answer> {
+    async submit(fields: Readonly<Record<string, unknown>>): Promise<Answer> {
       if (inFlight >= settings.window) await new Promise<void>((resolve) => queue.push(resolve));
       else inFlight++;
       try {
@@ -284,14 +284,10 @@ export function createSession({ settings, onDeliver }: SessionOptions) {
         }
         if (!socket || isClosed) return { kind: 'not_sent', reason: lastFailure };
         try {
-          const answer = await request(socket, new PDU(command, fields));
+          const answer = await request(socket, new PDU('submit_sm', fields));
           // A generic_nack that names no error says nothing.
-          if (answer.command !== `${command}_resp` && answer.command_status === status.ok) return { kind: 'lost', detail: answer.command };
-          return {
-            kind: 'answer', status: answer.command_status,
-            messageId: typeof answer.message_id === 'string' ? answer.message_id : '',
-            messageState: typeof answer.message_state === 'number' ? answer.message_state : null,
-          };
+          if (answer.command !== 'submit_sm_resp' && answer.command_status === status.ok) return { kind: 'lost', detail: answer.command };
+          return { kind: 'answer', status: answer.command_status, messageId: typeof answer.message_id === 'string' ? answer.message_id : '' };
         } catch (error) {
           return { kind: 'lost', detail: error instanceof Error ? error.message : String(error) };
         }
