@@ -108,7 +108,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
       feedRoutes({ feed }),
       chatRoutes({ chat }),
       mailRoutes({ mail, db }),
-      smsRoutes({ sms, db }),
+      smsRoutes({ sms, db, publicUrl: options.publicUrl }),
       robotsRoutes({ robots }),
     ],
   });

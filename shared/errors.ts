@@ -144,6 +144,8 @@ export const errorCodes = {
   'sms.settings_unusable': 409,
   'sms.secret_missing': 400,
   'sms.not_supported': 409,
+  'sms.callback_refused': 403,
+  'sms.balance_unknown': 502,
   // Chat, feed
   'chat.too_few_members': 400,
   'chat.member_dismissed': 409,

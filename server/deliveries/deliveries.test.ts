@@ -87,7 +87,8 @@ test('what is tried in vain waits longer each time, then is given up; send again
   await jobs.drain();
   const done = await deliveries.get(admin, id!);
   assert.deepEqual([done.state, done.providerMessageId, done.decidedBy, done.decision], ['accepted', 'p-1', 1, 'send_again']);
-  await db.transaction((tx) => deliveries.markDelivered(tx, { channel: 'sms', senderId: 1, providerMessageId: 'p-1' }));
+  await db.transaction((tx) => deliveries.report(tx, { channel: 'sms', senderId: 1, reports: [{ providerMessageId: 'p-1', deliveryId: null, state: 'delivered', error: null, at: null }] }));
+  await deliveries.settle('sms');
   assert.equal(await state(id), 'delivered');
 });
 

@@ -77,6 +77,7 @@ export interface DeliveryError {
   detail?: string;
 }
 
+/** `isAskable`: the provider can be asked what became of it. */
 export type Outcome =
   | { kind: 'accepted'; providerMessageId?: string; detail?: string; isAskable?: boolean }
   /** Surely not sent. `retryAt`: the other side asked for that much patience. */
@@ -85,7 +86,6 @@ export type Outcome =
   | { kind: 'permanent'; error: DeliveryError }
   /** May have been sent. */
   | { kind: 'unknown'; error: DeliveryError; isAskable?: boolean };
-// isAskable: the provider can be asked what became of it.
 
 /** What a provider said of a message, by itself or when asked: at least one of the two ids is there. */
 export interface Report {

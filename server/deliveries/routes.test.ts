@@ -35,7 +35,7 @@ const admin: Actor = { employeeId: 1, isAdmin: true, language: 'ru', timeZone: '
 const actors = new Map([['admin', admin], ['anna', { ...admin, employeeId: 2, isAdmin: false }]]);
 const app = await buildApp({
   db, now, publicUrl: 'http://localhost', actorFromToken: async (token) => actors.get(token), companyLanguage: async () => 'ru',
-  options: { logLevel: 'silent', trustProxy: false }, routes: [deliveriesRoutes({ deliveries }), mailRoutes({ mail, db }), smsRoutes({ sms, db })],
+  options: { logLevel: 'silent', trustProxy: false }, routes: [deliveriesRoutes({ deliveries }), mailRoutes({ mail, db }), smsRoutes({ sms, db, publicUrl: 'https://crm.example.com' })],
 });
 
 let letters = 0;
@@ -60,8 +60,8 @@ test('a sender is set up, tested, seen in the journal, chosen, changed and delet
   const sender = { name: 'Вестник', address: 'robot@example.com', host: '127.0.0.1', port: (smtp.server.address() as AddressInfo).port, security: 'none' };
   assert.equal((await call('anna', 'POST', '/api/mail/senders', sender)).status, 403);
   const refused = await call('admin', 'POST', '/api/mail/senders', { ...sender, port: 1 });
-  assert.deepEqual([refused.status, refused.body.code, refused.body.path], [422, 'mail.connection_failed', 'host']);
-  assert.match(refused.body.message, /127\.0\.0\.1:1/);
+  assert.deepEqual([refused.status, refused.body.code, refused.body.path], [422, 'mail.connection_refused', 'port']);
+  assert.match(refused.body.message, /127\.0\.0\.1 .* порту 1\./);
   assert.equal((await call('admin', 'POST', '/api/mail/senders', { ...sender, name: 'a\r\nb' })).status, 400);
   const made = await call('admin', 'POST', '/api/mail/senders', sender);
   assert.equal(made.status, 201);
@@ -91,7 +91,7 @@ test('a provider is set up, tested and its failure is told in the reader’s lan
   const made = await call('admin', 'POST', '/api/sms/providers', provider);
   assert.equal(made.status, 201);
   assert.deepEqual(made.body.secretNames, ['token']);
-  assert.equal((await call('admin', 'GET', '/api/sms/provider-types')).body[0].id, 'http');
+  assert.ok((await call('admin', 'GET', '/api/sms/provider-types')).body.some((type: { id: string; title: string }) => type.id === 'http' && type.title === 'Любой шлюз по HTTP'));
   const queued = await call('admin', 'POST', `/api/sms/providers/${made.body.id}/test`, { phone: '89161234567' });
   await jobs.drain();
   assert.equal((await call('admin', 'GET', `/api/deliveries/${queued.body.deliveryId}`)).body.state, 'accepted');
@@ -103,4 +103,15 @@ test('a provider is set up, tested and its failure is told in the reader’s lan
   assert.match(told.error.message, /ответил непонятно.*taken/);
   assert.equal((await call('anna', 'POST', `/api/deliveries/${unclear.body.deliveryId}/decision`, { decision: 'mark_sent' })).status, 403);
   assert.equal((await call('admin', 'POST', `/api/deliveries/${unclear.body.deliveryId}/decision`, { decision: 'mark_sent' })).status, 204);
+});
+
+test('a stranger’s callback is told nothing, whatever he sends', async () => {
+  for (const [url, type, payload] of [
+    ['/api/sms/callbacks/1/guess', 'application/x-www-form-urlencoded', 'a=%00b&a=c'], ['/api/sms/callbacks/0/x', 'text/xml', '<a/>'], ['/api/sms/callbacks/x/y', 'application/json', '{'],
+  ] as const) {
+    const { statusCode } = await app.inject({ method: 'POST', url, headers: { 'content-type': type }, payload });
+    assert.equal(statusCode, 404, url);
+    assert.equal((await app.inject({ method: 'GET', url: `${url}?status=delivered` })).statusCode, 404);
+  }
+  assert.equal((await app.inject({ method: 'POST', url: '/api/sms/callbacks/1/x', headers: { 'content-type': 'text/plain' }, payload: 'x'.repeat(70_000) })).statusCode, 413);
 });

@@ -145,6 +145,8 @@ export const changeSmsProvider = z.strictObject({
   secrets: secrets.optional(),
   isDefault: z.boolean().optional(),
 });
+/** currency: '' when the provider does not say. */
+export const smsBalance = z.object({ amount: z.number(), currency: z.string() });
 export const testSmsProvider = z.strictObject({ phone: oneLine(50), text: z.string().min(1).max(200).optional() });
 const named = { label: z.string(), hint: z.string().nullable() };
 export const smsProviderType = z.object({

@@ -33,7 +33,8 @@ export interface Row {
 }
 
 /** Open to everybody, on purpose. */
-export const publicRoutes = new Set(['GET /api/openapi.json', 'GET /health', 'GET /metrics', 'POST /api/session', 'GET /i/{token}']);
+export const publicRoutes = new Set(['GET /api/openapi.json', 'GET /health', 'GET /metrics', 'POST /api/session', 'GET /i/{token}',
+  'GET /api/sms/callbacks/{providerId}/{secret}', 'POST /api/sms/callbacks/{providerId}/{secret}']);
 
 const everybody = '++++++';
 const adminsOnly = 'xxxxx+';
@@ -264,6 +265,9 @@ export const table: readonly Row[] = [
   row('GET /api/sms/provider-choices', everybody),
   row('PATCH /api/sms/providers/{id}', adminsOnly, async (w) => ({ ...(await smsProvider(w)), body: { name: 'Иной' } })),
   row('DELETE /api/sms/providers/{id}', adminsOnly, smsProvider),
+  row('GET /api/sms/providers/{id}/balance', 'xxxxxk', smsProvider, 'that cannot be asked'),
+  row('GET /api/sms/callbacks/{providerId}/{secret}', '------', async (w) => ({ params: { providerId: (await smsProvider(w)).params.id, secret: 'guessed' } })),
+  row('POST /api/sms/callbacks/{providerId}/{secret}', '------', async (w) => ({ params: { providerId: (await smsProvider(w)).params.id, secret: 'guessed' }, body: { status: 'delivered' } })),
   row('POST /api/sms/providers/{id}/test', adminsOnly, async (w) => ({ ...(await smsProvider(w)), body: { phone: '+79001234567' } })),
 
   // ——— Bell

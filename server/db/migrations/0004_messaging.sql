@@ -196,7 +196,6 @@ create unique index deliveries_once_per_run on deliveries (run_id, channel, addr
 create index deliveries_due_idx on deliveries (channel, due_at) where state = 'queued';
 create index deliveries_ask_idx on deliveries (channel, ask_at) where ask_at is not null;
 create index deliveries_provider_message_idx on deliveries (channel, sender_id, provider_message_id) where provider_message_id is not null;
-create index deliveries_run_idx on deliveries (run_id, id) where run_id is not null;
 create index deliveries_lease_idx on deliveries (lease_until) where state = 'sending';
 -- A letter that comes back is known by it.
 create index deliveries_message_idx on deliveries (message_id) where message_id is not null;

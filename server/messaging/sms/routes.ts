@@ -1,7 +1,9 @@
 /** SMS providers over HTTP. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import * as api from '../../../shared/api/deliveries.ts';
+import { UserError } from '../../../shared/errors.ts';
 import type { Db } from '../../db/db.ts';
 import type { Sms } from './sms.ts';
 
@@ -10,7 +12,7 @@ const params = z.object({ id: api.deliveryId });
 /** A test message costs money. */
 const config = { rateLimit: { max: 5, timeWindow: '1 minute' } };
 
-export function smsRoutes({ sms, db }: { sms: Sms; db: Db }): FastifyPluginAsyncZod {
+export function smsRoutes({ sms, db, publicUrl }: { sms: Sms; db: Db; publicUrl: string }): FastifyPluginAsyncZod {
   return async (app) => {
     app.get('/api/sms/provider-types', {
       schema: { tags, summary: 'The kinds of provider and their settings', response: { 200: z.array(api.smsProviderType) } },
@@ -39,9 +41,62 @@ export function smsRoutes({ sms, db }: { sms: Sms; db: Db }): FastifyPluginAsync
       return reply.code(204).send(null);
     });
 
+    app.get('/api/sms/providers/:id/balance', {
+      config: { rateLimit: { max: 20, timeWindow: '1 minute' } },
+      schema: { tags, summary: 'What is left on the account (administrators)', params, response: { 200: api.smsBalance } },
+    }, (request) => sms.balance(request.actor, request.params.id));
+
+    await app.register(callbackRoutes({ sms, publicUrl }));
+
     app.post('/api/sms/providers/:id/test', {
       config,
       schema: { tags, summary: 'Send a test message', params, body: api.testSmsProvider, response: { 202: api.queuedDelivery } },
     }, async (request, reply) => reply.code(202).send({ deliveryId: await sms.testProvider(request.actor, request.params.id, request.body) }));
   };
+}
+
+const callbackParams = z.object({ providerId: z.string().max(1000), secret: z.string().max(1000) });
+
+/** Providers call here, each with what its protocol sends: any type of body is read, and only here. */
+function callbackRoutes({ sms, publicUrl }: { sms: Sms; publicUrl: string }): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    const options = {
+      // Reports of many messages come from one address; guessing a secret of 192 bits is of no use.
+      config: { public: true, rateLimit: { max: 30_000, timeWindow: '1 minute' } },
+      bodyLimit: 64 * 1024,
+    };
+    const schema = { tags, params: callbackParams, response: { 200: z.string() } };
+    async function answer(request: FastifyRequest, reply: FastifyReply, { providerId, secret }: z.output<typeof callbackParams>): Promise<string> {
+      const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+      const id = /^[1-9]\d{0,14}$/.test(providerId) ? Number(providerId) : 0;
+      const url = new URL(request.url, publicUrl);
+      const said = await sms.callback(id, secret, {
+        method: request.method === 'POST' ? 'POST' : 'GET', url: url.href, rawBody,
+        headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')])),
+        query: Object.fromEntries(url.searchParams),
+        body: bodyOf(rawBody, request.headers['content-type']),
+      });
+      if (!said) throw new UserError('request.not_found', { kind: 'sms_provider', id: providerId });
+      reply.code(said.status).type(said.contentType);
+      return said.body;
+    }
+    app.get('/api/sms/callbacks/:providerId/:secret', { ...options, schema: { ...schema, summary: 'A provider reports what became of messages' } },
+      (request, reply) => answer(request, reply, request.params));
+    app.post('/api/sms/callbacks/:providerId/:secret', { ...options, schema: { ...schema, summary: 'A provider reports what became of messages' } },
+      (request, reply) => answer(request, reply, request.params));
+  };
+}
+
+function bodyOf(raw: Buffer, contentType = ''): unknown {
+  if (raw.length === 0) return undefined;
+  const text = raw.toString('utf8');
+  if (/^application\/x-www-form-urlencoded/i.test(contentType)) return Object.fromEntries(new URLSearchParams(text));
+  if (!/^application\/([\w.-]+\+)?json/i.test(contentType)) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

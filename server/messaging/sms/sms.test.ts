@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, afterEach, test } from 'node:test';
+import { z } from 'zod';
 import { UserError } from '../../../shared/errors.ts';
 import { testDatabase } from '../../../test/support/database.ts';
 import { sql } from '../../db/db.ts';
@@ -9,8 +10,30 @@ import { createDeliveries } from '../../deliveries/deliveries.ts';
 import { createJobs } from '../../jobs/jobs.ts';
 import { createLive } from '../../live/live.ts';
 import { createPeople, type Actor } from '../../people/people.ts';
+import { smsProviderTypes } from './catalog.ts';
 import { isPublicAddress } from './outbound.ts';
+import { defineSmsProvider, type SmsBalance, type SmsOutcome, type SmsProblem, type SmsQuestion, type SmsStatus } from './provider.ts';
 import { createSms } from './sms.ts';
+
+/** A kind that reports, is asked, and signs: what it says is set by the tests. */
+const said: { send: SmsOutcome; status: SmsStatus | SmsProblem; questions: SmsQuestion[]; balance: SmsBalance | SmsProblem } = {
+  send: { outcome: 'accepted', providerMessageId: 'r-1' }, status: { state: 'unknown' }, questions: [], balance: { amount: 12.5, currency: 'RUB' },
+};
+const updatesIn = z.object({ updates: z.array(z.object({ providerMessageId: z.string().optional(), deliveryId: z.number().optional(), state: z.enum(['accepted', 'delivered', 'failed', 'unknown']), detail: z.string().optional() })) });
+const reporting = defineSmsProvider<Record<string, never>>({
+  id: 'reporting', settings: z.strictObject({}), form: [], secrets: [{ name: 'key', isRequired: true }], destination: () => 'https://gateway.example.com', canFindUnanswered: true,
+  send: async () => said.send,
+  async status(questions) {
+    said.questions.push(...questions);
+    const { status } = said;
+    return 'outcome' in status ? status : new Map(questions.map(({ id }) => [id, status]));
+  },
+  parseCallback({ headers, body }, { secrets }) {
+    const read = updatesIn.safeParse(body);
+    return { isGenuine: headers['x-signature'] === secrets.key, updates: read.data?.updates ?? [], answer: { status: 200, contentType: 'text/plain', body: '100' } };
+  },
+  balance: async () => said.balance,
+});
 
 const { db } = await testDatabase();
 let clock = new Date('2026-03-02T10:00:00Z');
@@ -20,7 +43,7 @@ const jobs = createJobs({ db, now, onError: (error) => errors.push(error) });
 const live = createLive({ db, now });
 const people = createPeople({ db, live, now });
 const deliveries = createDeliveries({ db, live, jobs, now, secret: 'test secret', messageIdHost: 'x', onError: (error) => errors.push(error) });
-const sms = createSms({ db, jobs, people, deliveries, now, publicUrl: 'https://crm.example.com', patienceMs: 1000 });
+const sms = createSms({ db, jobs, people, deliveries, now, publicUrl: 'https://crm.example.com', patienceMs: 1000, types: [...smsProviderTypes, reporting] });
 sms.startSending();
 await db.run(sql`insert into company (name, country) values ('Ромашка', 'RU') on conflict do nothing`);
 await db.run(sql`insert into employees (id, email, is_admin) values (1, 'admin@x', true), (2, 'anna@x', false)`);
@@ -182,4 +205,103 @@ test('a test message takes the number as people write it', async () => {
   await jobs.drain();
   const done = await deliveries.get(admin, id);
   assert.deepEqual([done.address, done.state], ['+79161234567', 'accepted']);
+});
+
+const reporter = await sms.createProvider(admin, { type: 'reporting', name: 'С отчётами', settings: {}, secrets: { key: 'k' }, isDefault: false });
+const address = new URL(reporter.callbackUrl!);
+const token = address.pathname.split('/').at(-1)!;
+const call = (updates: unknown, { signature = 'k', secret = token, id = reporter.id } = {}) =>
+  sms.callback(id, secret, { method: 'POST', url: address.href, headers: { 'x-signature': signature }, query: {}, body: { updates }, rawBody: Buffer.alloc(0) });
+const again = async (id: number) => {
+  await jobs.drain();
+  return deliveries.get(admin, id);
+};
+
+test('a report comes late, twice, out of order, or before the answer to the sending', async () => {
+  said.send = { outcome: 'accepted', providerMessageId: 'late' };
+  const late = await send('x', { senderId: reporter.id });
+  assert.deepEqual(await call([{ providerMessageId: 'late', state: 'failed', detail: 'абонент выключен' }]), { status: 200, contentType: 'text/plain', body: '100' });
+  const failed = await again(late.id);
+  assert.deepEqual([failed.state, failed.error?.code, failed.error?.params.phone, failed.error?.params.detail], ['failed', 'sms.not_delivered', '+79161234567', 'абонент выключен']);
+  await call([{ providerMessageId: 'late', state: 'delivered' }, { providerMessageId: 'late', state: 'delivered' }]);
+  await call([{ providerMessageId: 'late', state: 'failed' }, { providerMessageId: 'late', state: 'accepted' }]);
+  assert.deepEqual([(await again(late.id)).state, (await again(late.id)).error], ['delivered', null]);
+
+  await call([{ providerMessageId: 'early', state: 'delivered' }]);
+  await call([{ providerMessageId: 'early', state: 'delivered' }]);
+  await jobs.drain();
+  said.send = { outcome: 'accepted', providerMessageId: 'early' };
+  const early = await send('x', { senderId: reporter.id });
+  assert.equal((await again(early.id)).state, 'delivered');
+  assert.deepEqual(await db.rows(sql`select from delivery_reports`), [], 'nothing is left over');
+});
+
+test('a report with our own number finds a message whose answer was lost, and no other', async () => {
+  said.send = { outcome: 'unknown', code: 'sms.answer_lost', detail: 'timeout' };
+  const lost = await send('x', { senderId: reporter.id });
+  assert.equal(lost.state, 'unknown');
+  await call([{ deliveryId: lost.id, providerMessageId: 'found', state: 'accepted' }]);
+  const found = await again(lost.id);
+  assert.deepEqual([found.state, found.providerMessageId, found.error], ['accepted', 'found', null]);
+  said.send = { outcome: 'accepted', providerMessageId: 'mine' };
+  const mine = await send('x', { senderId: reporter.id });
+  await call([{ deliveryId: mine.id, providerMessageId: 'of another attempt', state: 'failed' }, { deliveryId: 1e12, state: 'failed' }]);
+  assert.equal((await again(mine.id)).state, 'accepted');
+  await db.run(sql`delete from delivery_reports`);
+});
+
+test('nobody else is believed: not without the secret, nor the signature', async () => {
+  said.send = { outcome: 'accepted', providerMessageId: 'guarded' };
+  const guarded = await send('x', { senderId: reporter.id });
+  const forged = [{ providerMessageId: 'guarded', state: 'delivered' }];
+  for (const secret of ['', 'x', token.slice(1), `${token}x`]) assert.equal(await call(forged, { secret }), undefined);
+  assert.equal(await call(forged, { id: 999 }), undefined);
+  assert.equal(await call(forged, { id: provider.id }), undefined);
+  await assert.rejects(call(forged, { signature: '' }), code('sms.callback_refused'));
+  assert.deepEqual(await call('nonsense'), { status: 200, contentType: 'text/plain', body: '100' });
+  assert.equal((await again(guarded.id)).state, 'accepted');
+});
+
+test('what is unknown is asked about, less and less often, until it is known', async () => {
+  said.send = { outcome: 'unknown', code: 'sms.answer_lost', detail: 'timeout' };
+  said.questions.length = 0;
+  const lost = await send('Где я', { senderId: reporter.id });
+  assert.deepEqual(said.questions, []);
+  clock = new Date(clock.getTime() + 31_000);
+  await jobs.drain();
+  assert.deepEqual(said.questions.filter(({ id }) => id === lost.id).map(({ id, phone, text, providerMessageId }) => [id, phone, text, providerMessageId]), [[lost.id, '+79161234567', 'Где я', null]]);
+  said.status = { outcome: 'transient', code: 'sms.gateway_busy', detail: '' };
+  let asked = 0;
+  for (let minutes = 0; minutes < 5 * 24 * 60; minutes++) {
+    clock = new Date(clock.getTime() + 60_000);
+    if (minutes % 60 && minutes > 30) continue;
+    await jobs.drain();
+  }
+  asked = said.questions.filter(({ id }) => id === lost.id).length;
+  assert.equal(asked, 10, 'and then a person decides');
+  assert.equal((await deliveries.get(admin, lost.id)).state, 'unknown');
+
+  const other = await send('x', { senderId: reporter.id });
+  said.status = { state: 'delivered', providerMessageId: 'asked' };
+  clock = new Date(clock.getTime() + 31_000);
+  const known = await again(other.id);
+  assert.deepEqual([known.state, known.providerMessageId], ['delivered', 'asked']);
+  said.status = { state: 'unknown' };
+});
+
+test('the balance is told to administrators, by who can tell it', async () => {
+  assert.deepEqual(await sms.balance(admin, reporter.id), { amount: 12.5, currency: 'RUB' });
+  said.balance = { outcome: 'permanent', code: 'sms.sign_in_refused', detail: 'bad key' };
+  await assert.rejects(sms.balance(admin, reporter.id), code('sms.sign_in_refused'));
+  said.balance = { outcome: 'unknown', code: 'sms.answer_lost', detail: 'timeout' };
+  await assert.rejects(sms.balance(admin, reporter.id), code('sms.balance_unknown'));
+  await assert.rejects(sms.balance(admin, provider.id), code('sms.not_supported'));
+  await assert.rejects(sms.balance(anna, reporter.id), code('access.admin_only'));
+});
+
+test('a key that is missing or not known is named in the reader’s language', async () => {
+  const make = (secrets: Record<string, string>) => sms.createProvider(admin, { type: 'reporting', name: 'x', settings: {}, secrets, isDefault: false });
+  await assert.rejects(make({}), code('sms.secret_missing'));
+  await assert.rejects(make({ key: 'k', other: 'x' }), code('sms.settings_invalid'));
+  await assert.rejects(create({ ...formSettings, url: undefined }), (error: unknown) => error instanceof UserError && error.params.field === 'Адрес шлюза' && error.params.problem === 'missing');
 });

@@ -8,19 +8,24 @@
  * Invariants: what a kind of provider cannot vouch for as not sent is unknown, and nobody but a
  * person sends it again; requests to internal networks need an administrator's word.
  *
- * Does not do: receive SMS, status reports (deliveries.markDelivered waits for them), balances.
+ * What became of a message comes by itself (a callback, or down a lasting connection) or is asked for;
+ * either way it is written down first and told to the delivery by the deliveries module, so that a
+ * report may come early, late or twice. A callback is believed when the secret in its address is right
+ * and the provider's own signature, where it has one, is too.
+ *
+ * Does not do: receive SMS.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { UserError } from '../../../shared/errors.ts';
 import { hasText, type Language, text as textOf } from '../../../shared/messages.ts';
 import { bumpConfig, type Db, type Queryable } from '../../db/db.ts';
-import type { Claimed, Deliveries, DeliveryError, Outcome } from '../../deliveries/deliveries.ts';
+import type { Asking, Claimed, Deliveries, DeliveryError, Outcome, Question, Report } from '../../deliveries/deliveries.ts';
 import type { Jobs } from '../../jobs/jobs.ts';
 import { type Actor, normalizePhone, type People, requireAdmin } from '../../people/people.ts';
 import { describeProviderTypes, secretLabel, settingLabel, type SmsProviderTypeDescription, smsProviderTypes } from './catalog.ts';
 import { createOutbound } from './outbound.ts';
-import type { OpenSmsProvider, SettingsProblem, SmsEnvironment, SmsProblem, SmsProviderType } from './provider.ts';
+import type { OpenSmsProvider, SettingsProblem, SmsBalance, SmsCallback, SmsCallbackReading, SmsEnvironment, SmsProblem, SmsProviderType, SmsUpdate } from './provider.ts';
 import * as store from './store.ts';
 
 export { type SmsParts, smsParts } from './parts.ts';
@@ -46,6 +51,8 @@ export interface SmsOptions {
   now: () => Date;
   /** The address people and providers use; callbacks come there. */
   publicUrl: string;
+  /** The kinds of provider there are; those of the catalogue by default. */
+  types?: readonly SmsProviderType[];
   /** How long a gateway may be silent; half a minute by default. */
   patienceMs?: number;
 }
@@ -56,9 +63,9 @@ const e164 = /^\+[1-9]\d{6,14}$/;
 /** How often lasting connections are looked after: opened for new providers, closed for deleted ones. */
 const connectionsPollMs = 30_000;
 
-export function createSms({ db, jobs, people, deliveries, now, publicUrl, patienceMs }: SmsOptions) {
+export function createSms({ db, jobs, people, deliveries, now, publicUrl, patienceMs, types: kinds = smsProviderTypes }: SmsOptions) {
   const http = createOutbound({ patienceMs });
-  const types = new Map(smsProviderTypes.map((type) => [type.id, type]));
+  const types = new Map(kinds.map((type) => [type.id, type]));
   /** Lasting connections of this process, by provider. `key`: what they were opened with. */
   const connections = new Map<number, { key: string; provider: Promise<OpenSmsProvider> }>();
 
@@ -70,17 +77,18 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
 
   const secretsOf = (row: store.ProviderRow) => (row.secret ? deliveries.secrets.open(purpose, row.secret) : {});
 
-  function environmentOf({ id, name, callbackToken }: Pick<store.ProviderRow, 'id' | 'name' | 'callbackToken'>, secrets: Readonly<Record<string, string>>): SmsEnvironment {
-    return { name, secrets, http, now, callbackUrl: new URL(`/api/sms/callbacks/${id}/${callbackToken}`, publicUrl).href, report: async () => {} };
+  function environmentOf({ id, name, callbackToken }: Pick<store.ProviderRow, 'id' | 'name' | 'callbackToken'>, secrets: Readonly<Record<string, string>>): Omit<SmsEnvironment, 'report'> {
+    return { name, secrets, http, now, callbackUrl: new URL(`/api/sms/callbacks/${id}/${callbackToken}`, publicUrl).href };
   }
 
   /** Ready to be used. A lasting connection stays open until its settings change; anything else is closed by whoever asked. */
   async function opened(type: SmsProviderType, row: store.ProviderRow, secrets: Readonly<Record<string, string>>): Promise<OpenSmsProvider> {
-    if (!type.isConnected) return type.open(row.settings, environmentOf(row, secrets));
+    const environment: SmsEnvironment = { ...environmentOf(row, secrets), report: (updates) => heard(type, row, updates) };
+    if (!type.isConnected) return type.open(row.settings, environment);
     const key = JSON.stringify([row.type, row.settings, row.secret?.toString('base64')]);
     const open = connections.get(row.id);
     if (open?.key === key) return open.provider;
-    const provider = type.open(row.settings, environmentOf(row, secrets));
+    const provider = type.open(row.settings, environment);
     connections.set(row.id, { key, provider });
     provider.catch(() => connections.delete(row.id));
     if (open) await closed(open.provider);
@@ -117,10 +125,43 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
     const { text } = smsContent.parse(delivery.content);
     const outcome = await (await opened(type, provider, secrets)).send({ id: delivery.id, phone: delivery.address, text });
     if (outcome.outcome === 'accepted') {
-      return { kind: 'accepted', providerMessageId: outcome.providerMessageId?.slice(0, longestMessageId), detail: outcome.detail };
+      const { providerMessageId, detail } = outcome;
+      const isAskable = type.can.status && (providerMessageId !== undefined || type.can.findUnanswered);
+      return { kind: 'accepted', providerMessageId: providerMessageId?.slice(0, longestMessageId), detail, isAskable };
     }
     const error = problemError(outcome, { type, provider, phone: delivery.address });
-    return outcome.outcome === 'transient' ? { kind: 'transient', error, retryAt: outcome.retryAt } : { kind: outcome.outcome, error };
+    if (outcome.outcome === 'transient') return { kind: 'transient', error, retryAt: outcome.retryAt };
+    return { kind: outcome.outcome, error, isAskable: type.can.findUnanswered };
+  }
+
+  function reportOf(type: SmsProviderType, provider: store.ProviderRow, { state, providerMessageId, deliveryId, at, code = 'sms.not_delivered', detail = '', reason }: SmsUpdate): Report[] {
+    if (state === 'unknown') return [];
+    // The number is filled in by whoever finds the delivery.
+    const error = state === 'failed' ? problemError({ code, detail, reason }, { type, provider, phone: '' }) : null;
+    return [{ providerMessageId: providerMessageId?.slice(0, longestMessageId) ?? null, deliveryId: deliveryId ?? null, state, error, at: at ?? null }];
+  }
+
+  async function heard(type: SmsProviderType, provider: store.ProviderRow, updates: readonly SmsUpdate[]): Promise<void> {
+    const reports = updates.flatMap((update) => reportOf(type, provider, update));
+    if (reports.length > 0) await db.transaction((tx) => deliveries.report(tx, { channel: 'sms', senderId: provider.id, reports }));
+  }
+
+  async function ask(senderId: number, questions: readonly Question[]): Promise<Asking> {
+    const provider = await store.find(db, senderId);
+    const type = provider && types.get(provider.type);
+    const secrets = provider && secretsOf(provider);
+    const isAskable = (question: Question) => type?.can.status === true && (question.providerMessageId !== null || type.can.findUnanswered);
+    const stop = questions.filter((question) => !isAskable(question)).map((question) => question.id);
+    const asked = questions.filter(isAskable);
+    if (!provider || !type || !secrets || asked.length === 0) return { reports: [], stop };
+    const open = await opened(type, provider, secrets);
+    const answers = await open.status?.(asked.map(({ id, providerMessageId, address, content, sentAt }) => ({ id, providerMessageId, phone: address, text: smsContent.parse(content).text, sentAt })));
+    // A provider that does not answer is asked again later.
+    if (!answers || 'outcome' in answers) return { reports: [], stop };
+    return { stop, reports: asked.flatMap(({ id, providerMessageId }) => {
+      const status = answers.get(id);
+      return status ? reportOf(type, provider, { ...status, deliveryId: id, providerMessageId: providerMessageId ?? status.providerMessageId }) : [];
+    }) };
   }
 
   /** A provider's word as an error that can be read. */
@@ -151,7 +192,7 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
       const missing = known.find((secret) => secret.isRequired && !secrets[secret.name]);
       if (missing) throw new UserError('sms.secret_missing', { field: secretLabel(language, type.id, missing.name) }, `secrets.${missing.name}`);
     }
-    const problem = await type.check(read.data, environmentOf({ id: 0, name, callbackToken: '' }, secrets));
+    const problem = await type.check(read.data, { ...environmentOf({ id: 0, name, callbackToken: '' }, secrets), report: async () => {} });
     if (problem?.problem === 'private_host') {
       throw new UserError('sms.private_host', { host: hostOf(type.destination(read.data)) ?? '', address: problem.address ?? '' }, `settings.${problem.field}`);
     }
@@ -187,7 +228,7 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
   return {
     /** Starts sending: registers the loop of the channel. Two rounds side by side, so that one slow gateway does not hold up all. */
     startSending(): void {
-      deliveries.addSender({ channel: 'sms', lanes: 2, send });
+      deliveries.addSender({ channel: 'sms', lanes: 2, send, ask });
       jobs.add({ name: 'sms.connections', lanes: 1, pollMs: connectionsPollMs, work: async () => {
         await tendConnections();
         return { worked: 0, hasMore: false };
@@ -244,6 +285,37 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
       });
     },
 
+    /**
+     * What came to the address of a provider. undefined: there is no such address. Answered only when
+     * what it says is on disk.
+     */
+    async callback(id: number, token: string, callback: SmsCallback): Promise<SmsCallbackReading['answer'] | undefined> {
+      const provider = await store.find(db, id);
+      const type = provider && types.get(provider.type);
+      if (!provider || !type || !isSame(token, provider.callbackToken) || !type.can.callbacks) return undefined;
+      const secrets = secretsOf(provider);
+      if (!secrets) throw new UserError('sms.secret_unreadable', { name: provider.name });
+      const { isGenuine, updates, answer } = type.parseCallback(callback, provider.settings, { ...environmentOf(provider, secrets), report: async () => {} });
+      if (!isGenuine) throw new UserError('sms.callback_refused', { name: provider.name });
+      await heard(type, provider, updates.slice(0, updatesAtOnce));
+      return answer;
+    },
+
+    /** What is left on the account. */
+    async balance(actor: Actor, id: number): Promise<SmsBalance> {
+      requireAdmin(actor);
+      const provider = await found(db, id);
+      const type = typeOf(provider.type);
+      const secrets = secretsOf(provider);
+      if (!secrets) throw new UserError('sms.secret_unreadable', { name: provider.name });
+      if (!type.can.balance) throw new UserError('sms.not_supported', { name: provider.name, what: 'balance' });
+      const balance = await (await opened(type, provider, secrets)).balance?.();
+      if (!balance) throw new UserError('sms.not_supported', { name: provider.name, what: 'balance' });
+      if (!('outcome' in balance)) return balance;
+      const { code, params } = problemError(balance, { type, provider, phone: '' });
+      throw new UserError(code === 'sms.answer_lost' || code === 'sms.answer_unclear' || code === 'sms.gateway_busy' || code === 'sms.rejected' ? 'sms.balance_unknown' : code, params);
+    },
+
     /** Sends a real SMS through the queue; its fate is in the journal. */
     async testProvider(actor: Actor, id: number, { phone, text }: { phone: string; text?: string }): Promise<number> {
       requireAdmin(actor);
@@ -264,6 +336,14 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
 export type Sms = ReturnType<typeof createSms>;
 
 const longestMessageId = 200;
+/** More than any provider puts into one call. */
+const updatesAtOnce = 1000;
+
+/** In the same time whatever is given. */
+function isSame(given: string, expected: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(expected));
+}
 const longestDetail = 300;
 
 function hostOf(destination: string | undefined): string | undefined {
