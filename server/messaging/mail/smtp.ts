@@ -164,8 +164,10 @@ export function openMailbox(account: Account, { dkim, patienceMs = defaultPatien
     } catch (error) {
       // Bytes that could not be read: the letter was broken off before its end.
       if (unreadable !== undefined) return { kind: 'permanent', error: { code: 'mail.attachment_gone', params: { name: unreadable } } };
-      const outcome = outcomeOf(error, account, letter, streamOf.get(letter.messageId)?.readableEnded ?? false);
-      if (outcome.kind === 'transient' && connectionProblem(error, account)) rest = { until: performance.now() + Math.min(restMs, patienceMs), error: outcome.error };
+      const stream = streamOf.get(letter.messageId);
+      const handed = stream?.readableEnded ? 'all' : stream?.readableDidRead ? 'some' : 'none';
+      const outcome = outcomeOf(error, account, letter, handed);
+      if (outcome.kind === 'transient' && connectionProblem(error, account, handed !== 'none')) rest = { until: performance.now() + Math.min(restMs, patienceMs), error: outcome.error };
       return outcome;
     } finally {
       streamOf.delete(letter.messageId);
@@ -248,24 +250,27 @@ function seen(error: unknown): Seen {
   };
 }
 
-/** Why there is no session with the server, for the administrator who can mend it; undefined: there was one. */
-function connectionProblem(error: unknown, { host, port }: Account): { code: ErrorCode; params: ErrorParams; path: string } | undefined {
+/**
+ * Why there is no session with the server, for the administrator who can mend it; undefined: there was one.
+ * `hasBegun`: some of the letter had been handed over.
+ */
+function connectionProblem(error: unknown, { host, port }: Account, hasBegun = false): { code: ErrorCode; params: ErrorParams; path: string } | undefined {
   const { about, code, responseCode, detail } = seen(error);
   if ((code === 'EAUTH' || code === 'ENOAUTH') && !(responseCode >= 400 && responseCode < 500)) return { code: 'mail.sign_in_refused', params: { host, detail }, path: 'password' };
   if (/CERT_|SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|ALTNAME|certificate/i.test(about)) return { code: 'mail.certificate_invalid', params: { host, detail }, path: 'host' };
   if (code === 'ETLS' || /ERR_SSL|EPROTO\b|wrong version number|STARTTLS/i.test(about)) return { code: 'mail.tls_refused', params: { host, port, detail }, path: 'security' };
   if (/EDNS|ENOTFOUND|EAI_AGAIN|ENODATA/.test(about)) return { code: 'mail.host_unknown', params: { host }, path: 'host' };
   if (/ECONNREFUSED/.test(about)) return { code: 'mail.connection_refused', params: { host, port }, path: 'port' };
-  if (/Connection timeout|Greeting never received|EHOSTUNREACH|ENETUNREACH/.test(about)) return { code: 'mail.connection_timeout', params: { host, port }, path: 'host' };
+  if (/EHOSTUNREACH|ENETUNREACH/.test(about) || (code === 'ETIMEDOUT' && !hasBegun)) return { code: 'mail.connection_timeout', params: { host, port }, path: 'host' };
   return undefined;
 }
 
-function outcomeOf(error: unknown, account: Account, letter: Letter, isHandedOver: boolean): Outcome {
+function outcomeOf(error: unknown, account: Account, letter: Letter, handed: 'none' | 'some' | 'all'): Outcome {
   const { code, command, responseCode, status, detail } = seen(error);
   const { host, port } = account;
   const said = (errorCode: ErrorCode): DeliveryError => ({ code: errorCode, params: { host, port, address: letter.to, sender: letter.envelopeFrom, detail }, detail });
   // A wrong password or an expired certificate is mended by the administrator, and the letters that waited still go.
-  const problem = connectionProblem(error, account);
+  const problem = connectionProblem(error, account, handed !== 'none');
   if (problem) return { kind: 'transient', error: { code: problem.code, params: problem.params, detail } };
   const isFull = /^[45]\.2\.2$/.test(status) || (command !== 'MAIL FROM' && (responseCode === 452 || responseCode === 552) && !/^[45]\.3\./.test(status));
   if (responseCode >= 500) {
@@ -279,5 +284,5 @@ function outcomeOf(error: unknown, account: Account, letter: Letter, isHandedOve
   // The limit the server named when it greeted us: nothing was sent.
   if (code === 'EMESSAGE' && command === 'MAIL FROM') return { kind: 'permanent', error: said('mail.too_large_for_server') };
   // Without the end of the letter a server cannot have accepted it.
-  return isHandedOver ? { kind: 'unknown', error: said('mail.answer_lost') } : { kind: 'transient', error: said('mail.connection_failed') };
+  return handed === 'all' ? { kind: 'unknown', error: said('mail.answer_lost') } : { kind: 'transient', error: said('mail.connection_failed') };
 }
