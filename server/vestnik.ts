@@ -164,7 +164,11 @@ export async function startVestnik(options: VestnikOptions) {
       // In this order: when the first request is answered, what it publishes and wakes is heard.
       if (services.web) await live.start();
       if (services.worker) await jobs.start();
+      // Whoever starts us says where to open it, in words; the log need not.
+      const { level } = app.log;
+      app.log.level = 'warn';
       if (services.web) await app.listen({ port, host: options.host });
+      app.log.level = level;
     } catch (error) {
       await Promise.allSettled([jobs.stop(), live.stop(), app.close()]);
       throw error;
