@@ -26,6 +26,11 @@ export async function openThrowawayServer({ databaseUrl, isDurable = false }: { 
   const { url, close } = databaseUrl ? { url: databaseUrl, close: async () => {} } : await startTemporary(isDurable ? {} : notDurable);
   const runName = `vestnik_test_${process.pid}_${Math.random().toString(36).slice(2, 8)}`;
   const admin = openDb(url, { max: 1 });
+  await admin.run(sql`select 1`).catch(async (error: unknown) => {
+    await admin.close();
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    throw new Error(`The database server of DATABASE_URL cannot be reached: ${cause}. Start it, or leave DATABASE_URL empty to use a temporary one.`);
+  });
   return {
     url,
     runName,
