@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- name …]`: the figures the product promises, each a ratio of two sides measured in this
  * run. Starts its own embedded database in a temporary directory, with the settings the product ships.
- * Prints a table and writes bench/results.json. Names: bulk, moves, latency, large, memory, list.
+ * Prints a table and writes bench/results.json. Names: bulk, moves, latency, large, memory, list, sms.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,9 +14,11 @@ import { benchBulk } from './bulk.ts';
 import { addDeals, addRuns, type BenchCompany, createCompany } from './company.ts';
 import { benchLarge, benchList, type Side } from './large.ts';
 import { benchLatency } from './latency.ts';
+import { benchMail } from './mail.ts';
 import { type Figure, table } from './measure.ts';
 import { benchMemory } from './memory.ts';
 import { benchMoves } from './moves.ts';
+import { benchSms } from './sms.ts';
 
 limitGarbage();
 const wanted = process.argv.slice(2);
@@ -65,6 +67,16 @@ try {
   if (wants('memory')) {
     const { db, company, first, dataDir } = await prepared('memory', 20_000);
     figures.push(...await benchMemory(db, dataDir, company, first, 20_000));
+    await db.close();
+  }
+  if (wants('sms')) {
+    const vestnik = await open('sms');
+    figures.push(...await benchSms(vestnik, await createCompany(vestnik), 10_000, 3));
+    await vestnik.stop();
+  }
+  if (wants('mail')) {
+    const { db, dataDir } = await prepared('mail', 1);
+    figures.push(...await benchMail(db, dataDir, 10_000, 3));
     await db.close();
   }
   if (wants('large') || wants('list')) {
