@@ -41,7 +41,7 @@ const directory = company(
   ],
 );
 const context = (over: Partial<RecipientContext> = {}): RecipientContext => ({
-  ownerId: 4, creatorId: 8, observerIds: [6, 5], moverId: null, fieldEmployees: (code) => (code === 'UF_LAWYER' ? [8, 5] : []), ...over,
+  ownerId: 4, creatorId: 8, observerIds: [6, 5], moverId: null, fieldEmployees: (code) => (code === 'UF_LAWYER' ? [8, 5] : code === 'UF_NOBODY' ? [] : null), ...over,
 });
 const ids = (sources: RecipientSource[], over?: Partial<RecipientContext>): number[] => expandRecipients(directory, sources, context(over)).employeeIds;
 const whyNot = (source: RecipientSource, over?: Partial<RecipientContext>) =>
@@ -85,6 +85,7 @@ test('a source that gives nobody says why and falls back to nobody', () => {
   assert.deepEqual(whyNot({ kind: 'role', role: 'observers' }), ['dismissed 5']);
   assert.deepEqual(whyNot({ kind: 'role', role: 'observers' }, { observerIds: [] }), ['role_empty']);
   assert.deepEqual(whyNot({ kind: 'field', field: 'UF_NOBODY' }), ['field_empty']);
+  assert.deepEqual(whyNot({ kind: 'field', field: 'UF_DELETED' }), ['field_gone']);
 });
 
 test('one person of a department is the one with the smallest id', () => {

@@ -13,15 +13,15 @@ export interface RecipientContext {
   observerIds: readonly number[];
   /** Who moved the item to the stage; null: a robot or the system. */
   moverId: number | null;
-  /** People in an employee field of the item, by the field's code; [] when it is empty or unknown. */
-  fieldEmployees(code: string): readonly number[];
+  /** People in an employee field of the item, by the field's code; [] when it is empty, null when there is no such field. */
+  fieldEmployees(code: string): readonly number[] | null;
 }
 
 export interface LeftOut {
   /** Whom: only with 'dismissed' and 'not_found'. */
   employeeId?: number;
   source: RecipientSource;
-  reason: 'dismissed' | 'not_found' | 'department_gone' | 'department_empty' | 'role_empty' | 'field_empty' | 'no_head';
+  reason: 'dismissed' | 'not_found' | 'department_gone' | 'department_empty' | 'role_empty' | 'field_empty' | 'field_gone' | 'no_head';
 }
 
 export interface Recipients {
@@ -47,8 +47,10 @@ function named(directory: Directory, source: RecipientSource, context: Recipient
       const department = directory.department(source.id);
       return department ? orReason(department.headIds, 'no_head') : 'department_gone';
     }
-    case 'field':
-      return orReason(context.fieldEmployees(source.field), 'field_empty');
+    case 'field': {
+      const people = context.fieldEmployees(source.field);
+      return people === null ? 'field_gone' : orReason(people, 'field_empty');
+    }
     case 'role':
       switch (source.role) {
         case 'owner':

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { UserError } from '../../shared/errors.ts';
-import { errorMessage } from '../../shared/messages.ts';
+import { errorMessage, text as message } from '../../shared/messages.ts';
 import { type Crm, isEmpty, type ItemRow, type Origin, planChange, planCreation, verifyReferences } from '../crm/crm.ts';
 import type { Tx } from '../db/db.ts';
 import type { Chat, RobotChat } from '../messaging/chat/chat.ts';
@@ -175,8 +175,9 @@ export function createRunScope(
         observerIds: row.observerIds,
         moverId: arrival.employeeId,
         fieldEmployees: (code) => {
-          const value = source.document(code)?.value;
-          return (Array.isArray(value) ? value : [value]).map(idOf).filter((id) => id !== undefined);
+          const known = source.document(code);
+          if (!known) return null;
+          return (Array.isArray(known.value) ? known.value : [known.value]).map(idOf).filter((id) => id !== undefined);
         },
       });
       for (const left of found.leftOut) note('left_out', { ...left });
@@ -286,7 +287,10 @@ export function createRunScope(
           return '';
         } catch (error) {
           if (!(error instanceof UserError)) throw error;
-          const sentence = errorMessage(directory.company.language, error.code, error.params);
+          // Whoever reads of a run has no page to refresh: the field is gone for good, and the robot still names it.
+          const sentence = error.code === 'item.field_unknown'
+            ? message(directory.company.language, 'robots.reasons.field_gone', { field: String(error.params.field) })
+            : errorMessage(directory.company.language, error.code, error.params);
           refusal = { code: 'item.refused', params: { error: sentence } };
           return sentence;
         }
