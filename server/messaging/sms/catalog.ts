@@ -4,6 +4,7 @@ import type { Language } from '../../../shared/messages.ts';
 import type { SmsFormField, SmsProviderType } from './provider.ts';
 import { httpProvider } from './providers/http/provider.ts';
 import { smppProvider } from './providers/smpp/provider.ts';
+import { smsAero } from './providers/sms-aero/provider.ts';
 import { smsRu } from './providers/sms-ru/provider.ts';
 import { smsc } from './providers/smsc/provider.ts';
 
@@ -11,6 +12,7 @@ import { smsc } from './providers/smsc/provider.ts';
 export const smsProviderTypes: readonly SmsProviderType[] = [
   smsRu,
   smsc,
+  smsAero,
   httpProvider,
   smppProvider,
 ];

@@ -118,12 +118,18 @@ export function ownId(reference: string | undefined): number | undefined {
   return id === undefined ? undefined : Number(id);
 }
 
-/** The elements of a list, or the values of an object that stands for one. */
-export function elements(content: unknown, path: string): unknown[] {
+/** Whatever stands at a path of a parsed answer. */
+export function valueAt(content: unknown, path: string): unknown {
   let here = content;
-  for (const step of path === '' ? [] : path.split('.')) {
-    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, step)) return [];
+  for (const step of path.split('.')) {
+    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, step)) return undefined;
     here = Object.entries(here).find(([key]) => key === step)?.[1];
   }
-  return typeof here === 'object' && here !== null ? Object.values(here) : [];
+  return here;
+}
+
+/** The elements of a list, or the values of an object that stands for one. */
+export function elements(content: unknown, path: string): unknown[] {
+  const found = valueAt(content, path);
+  return typeof found === 'object' && found !== null ? Object.values(found) : [];
 }
