@@ -7,12 +7,14 @@ import { smppProvider } from './providers/smpp/provider.ts';
 import { smsAero } from './providers/sms-aero/provider.ts';
 import { smsRu } from './providers/sms-ru/provider.ts';
 import { smsc } from './providers/smsc/provider.ts';
+import { twilio } from './providers/twilio/provider.ts';
 
 /** In the order of the picker. */
 export const smsProviderTypes: readonly SmsProviderType[] = [
   smsRu,
   smsc,
   smsAero,
+  twilio,
   httpProvider,
   smppProvider,
 ];
