@@ -162,9 +162,7 @@ export function createRobots(deps: RobotsDeps) {
     }
   }
 
-  async function publish(tx: Tx, actor: Actor, pipeline: Pipeline, note: string): Promise<void> {
-    const draft = await store.findDraft(tx, pipeline.id);
-    const robots = draft?.robots ?? [];
+  async function publish(tx: Tx, actor: Actor, pipeline: Pipeline, robots: readonly RobotRecord[], note: string): Promise<void> {
     const problems = findProblems(robots, await configEnv(tx, pipeline, robots, actor.language));
     if (problems.length > 0) {
       const first = robots.find((robot) => robot.id === problems[0]?.robotId);
@@ -195,6 +193,9 @@ export function createRobots(deps: RobotsDeps) {
       const trace = row.trace ?? {};
       const lookup = (reference: Reference) => catalogField(catalog, reference);
       const condition = trace.condition === undefined ? '' : explain(asTrace(trace.condition), reader, names, lookup);
+      // Settings name a field by its code.
+      const nameOfField = ({ field }: Readonly<Record<string, unknown>>): Record<string, string> =>
+        typeof field === 'string' ? { field: catalog.document(field)?.name ?? field } : {};
       const fieldName = (written: string) => {
         const reference = parseReference(written);
         return (reference && lookup(reference)?.name) ?? written;
@@ -205,7 +206,7 @@ export function createRobots(deps: RobotsDeps) {
         robotType: row.robotType ?? '', stageId: row.stageId, stageName: model.stage(row.stageId)?.name ?? '',
         versionNumber: row.versionNumber, state: row.state, reason: row.reason,
         explanation: sayReason(row, condition, actor.language, directory, fieldName),
-        notes: (trace.notes ?? []).map(([code, params]) => say(actor.language, `robots.notes.${code}`, sayable(params, directory))),
+        notes: (trace.notes ?? []).map(([code, params]) => say(actor.language, `robots.notes.${code}`, { ...sayable(params, directory), ...nameOfField(params) })),
         results: row.results, dueAt: row.dueAt?.toISOString() ?? null, createdAt: row.createdAt.toISOString(),
         finishedAt: row.finishedAt?.toISOString() ?? null,
       };
@@ -270,9 +271,9 @@ export function createRobots(deps: RobotsDeps) {
     async publishSet(actor: Actor, pipelineId: number, { revision, note }: z.output<typeof publishRobots>): Promise<RobotSetView> {
       return db.transaction(async (tx) => {
         const { pipeline } = await pipelineFor(tx, actor, pipelineId, 'edit');
-        const draft = await store.findDraft(tx, pipelineId);
+        const draft = await store.lockDraft(tx, pipelineId);
         if ((draft?.revision ?? 0) !== revision) throw new UserError('robots.changed_meanwhile', { pipeline: pipeline.name });
-        await publish(tx, actor, pipeline, note);
+        await publish(tx, actor, pipeline, draft?.robots ?? [], note);
         return view(tx, actor, pipeline, true);
       });
     },

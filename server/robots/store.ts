@@ -276,6 +276,11 @@ export function findDraft(q: Queryable, pipelineId: number): Promise<DraftRow | 
   return q.first<DraftRow>(sql`select pipeline_id, robots, revision, updated_at, updated_by from robot_drafts where pipeline_id = ${pipelineId}`);
 }
 
+/** The same, and nobody saves over it until the transaction ends. */
+export function lockDraft(tx: Tx, pipelineId: number): Promise<DraftRow | undefined> {
+  return tx.first<DraftRow>(sql`select pipeline_id, robots, revision, updated_at, updated_by from robot_drafts where pipeline_id = ${pipelineId} for update`);
+}
+
 /** Saves over the revision the writer saw (0: there was none). undefined: somebody else was first. */
 export async function saveDraft(
   tx: Tx, draft: { pipelineId: number; robots: readonly RobotRecord[]; revision: number; at: Date; by: number | null },

@@ -37,6 +37,22 @@ async function countRows(): Promise<Record<string, number>> {
   return counts;
 }
 
+test('what somebody saves while another publishes is not published unseen', async () => {
+  const { path, pipeline, stage } = await stages('Тут');
+  const { revision } = await save(path, [await newRobot(stage('Тут'), 'notify', { text: 'видел', recipients: [person(anna)] })]);
+  let publishing: Promise<unknown> | undefined;
+  let isAnswered = false;
+  await db.transaction(async (tx) => {
+    await tx.run(sql`update robot_drafts set robots = '[]', revision = revision + 1 where pipeline_id = ${pipeline.id}`);
+    publishing = api(admin).post(`${path}/publish`, { revision }).finally(() => (isAnswered = true));
+    publishing.catch(() => {});
+    // Until it is answered, or waits for this save.
+    while (!isAnswered && !(await db.first(sql`select 1 as one from pg_locks where not granted and locktype = 'transactionid'`)));
+  });
+  await assert.rejects(publishing!, { status: 409, code: 'robots.changed_meanwhile' });
+  assert.equal((await api(admin).get(path)).published, null);
+});
+
 test('a half filled robot is saved with its problems, and is not published', async () => {
   const { path, stage } = await stages('Тут');
   const robot = await newRobot(stage('Тут'), 'notify', { text: '' });
@@ -274,6 +290,15 @@ test('an invoice without an amount is a failed run that says what to fill in', a
   await drain();
   assert.equal((await told.run(item, robot)).reason, 'invoice.no_amount');
   assert.equal((await told.run(item, comment)).state, 'done');
+});
+
+test('a note of a run names the field, not its code', async () => {
+  const { deal, stage } = await stages('Тут');
+  const robot = await given.robot(stage('Тут'), 'post', { title: 'Н', text: 'т', recipients: [person(anna)], attachments: { kind: 'field', field: 'review' } });
+  const item = await deal();
+  await moved(item, stage('Тут'));
+  await drain();
+  assert.deepEqual((await told.run(item, robot)).notes, ['Поле «Отзыв» пусто, вложений нет.']);
 });
 
 test('a post with files of the drive; and with both kinds of attachment the robot is not published', async () => {
