@@ -106,8 +106,16 @@ async function firstStart(running: Vestnik, withDemo: boolean): Promise<void> {
   if (demo) say('start.demo', { company: demo.company.name, email: demo.company.people.salesHead.email, password: demo.password });
 }
 
+function readArguments() {
+  try {
+    return parseArgs({ options: { demo: { type: 'boolean' }, language: { type: 'string' }, help: { type: 'boolean', short: 'h' } } }).values;
+  } catch {
+    throw new Error(text(language, 'start.usage'));
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { demo: { type: 'boolean' }, language: { type: 'string' }, help: { type: 'boolean', short: 'h' } } });
+  const values = readArguments();
   if (values.language !== undefined && isLanguage(values.language)) language = values.language;
   else if (values.language !== undefined) throw new Error(text(language, 'start.usage'));
   if (values.help) return say('start.usage');
