@@ -204,13 +204,13 @@ test('a NUL, which no database text holds, is a clear error wherever it comes in
 test('a field deleted after publishing: the runs that name it say to correct the robot', async () => {
   const { deal, stage } = await stages('Тут');
   const [lawyer, number] = [await given.field({ name: 'Юрист', type: 'employee' }), await given.field({ name: 'Номер', type: 'string' })];
-  const told_ = await given.robot(stage('Тут'), 'notify', { text: 'да', recipients: [{ kind: 'field', field: lawyer.code }] });
+  const informed = await given.robot(stage('Тут'), 'notify', { text: 'да', recipients: [{ kind: 'field', field: lawyer.code }] });
   const changed = await given.robot(stage('Тут'), 'change-item', { values: [{ field: number.code, value: '1' }] });
   for (const field of [lawyer, number]) await api(admin).del(`/api/fields/${field.id}`);
   const item = await deal();
   await moved(item, stage('Тут'));
   await drain();
-  const run = await told.run(item, told_);
+  const run = await told.run(item, informed);
   assert.equal(run.state, 'failed');
   assert.match(run.notes.join(), /поле с сотрудником удалено, исправьте получателей в настройках робота/);
   const change = await told.run(item, changed);
