@@ -8,6 +8,7 @@ import { smsAero } from './providers/sms-aero/provider.ts';
 import { smsRu } from './providers/sms-ru/provider.ts';
 import { smsc } from './providers/smsc/provider.ts';
 import { twilio } from './providers/twilio/provider.ts';
+import { vonage } from './providers/vonage/provider.ts';
 
 /** In the order of the picker. */
 export const smsProviderTypes: readonly SmsProviderType[] = [
@@ -15,6 +16,7 @@ export const smsProviderTypes: readonly SmsProviderType[] = [
   smsc,
   smsAero,
   twilio,
+  vonage,
   httpProvider,
   smppProvider,
 ];

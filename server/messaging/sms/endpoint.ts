@@ -105,6 +105,12 @@ export const digits = (phone: string): string => phone.replace(/\D/g, '');
 
 export const basic = (user: string, password: string): string => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 
+/** Whether a provider could come to this address at all: a server that is only tried out has none they can reach, and some refuse such. */
+export function isReachable(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname.includes('.') && !hostname.endsWith('.local') && !/^[\d.]+$/.test(hostname);
+}
+
 /** Whether a signature is the expected one, in the same time whatever is wrong with it. */
 export function isSame(given: string, expected: string): boolean {
   const [a, b] = [Buffer.from(given), Buffer.from(expected)];

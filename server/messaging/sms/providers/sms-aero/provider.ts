@@ -8,7 +8,7 @@
  */
 import { z } from 'zod';
 import {
-  askJson, basic, checkEndpoint, digits, elements, type Endpoint, endpointDestination, endpointForm, endpointSettings, later, never, oneLine, refusal, unclear, untilPaid, valueAt, type Verdicts,
+  askJson, basic, checkEndpoint, digits, elements, type Endpoint, endpointDestination, endpointForm, endpointSettings, isReachable, later, never, oneLine, refusal, unclear, untilPaid, valueAt, type Verdicts,
 } from '../../endpoint.ts';
 import { defineSmsProvider, parsedJson, type SmsContext, type SmsProblem, type SmsQuestion, type SmsStatus, textAt } from '../../provider.ts';
 
@@ -94,7 +94,10 @@ export const smsAero = defineSmsProvider<Settings>({
   check: checkEndpoint,
 
   async send({ phone, text }, context) {
-    const answer = await ask(context, 'sms/send', { number: digits(phone), text, sign: context.settings.sender, callbackUrl: context.callbackUrl, callbackFormat: 'JSON' });
+    const answer = await ask(context, 'sms/send', {
+      number: digits(phone), text, sign: context.settings.sender,
+      ...(isReachable(context.callbackUrl) ? { callbackUrl: context.callbackUrl, callbackFormat: 'JSON' } : {}),
+    });
     if (answer.problem) return answer.problem;
     const one = single(answer.content);
     const id = textAt(one, 'id');

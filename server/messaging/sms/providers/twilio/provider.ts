@@ -10,7 +10,7 @@
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
 import {
-  askJson, basic, checkEndpoint, elements, type Endpoint, endpointDestination, endpointForm, endpointSettings, isSame, later, never, oneLine, refusal, unclear, untilPaid, type Verdicts,
+  askJson, basic, checkEndpoint, elements, type Endpoint, endpointDestination, endpointForm, endpointSettings, isReachable, isSame, later, never, oneLine, refusal, unclear, untilPaid, type Verdicts,
 } from '../../endpoint.ts';
 import { defineSmsProvider, type SmsContext, type SmsProblem, type SmsQuestion, type SmsStatus, textAt } from '../../provider.ts';
 
@@ -102,12 +102,6 @@ async function ask(context: SmsContext<Settings>, method: 'GET' | 'POST', path: 
   return { problem: refusal(twilioVerdicts, textAt(answer.content, 'code') ?? String(answer.status), textAt(answer.content, 'message') ?? '', context.now()) };
 }
 
-/** Twilio refuses an address it cannot reach (21609, 21656); without one the message still goes, and is asked about. */
-function isReachable(url: string): boolean {
-  const { hostname } = new URL(url);
-  return hostname.includes('.') && !hostname.endsWith('.local') && !/^[\d.]+$/.test(hostname);
-}
-
 const window = { beforeMs: minute, afterMs: 10 * minute };
 
 function found(content: unknown, { phone, text, sentAt }: SmsQuestion): SmsStatus {
@@ -138,6 +132,7 @@ export const twilio = defineSmsProvider<Settings>({
     const answer = await ask(context, 'POST', 'Messages.json', {
       To: phone, Body: text,
       ...(messagingServiceSid ? { MessagingServiceSid: messagingServiceSid } : {}), ...(from ? { From: from } : {}),
+      // An address they cannot reach is an error (21609, 21656); without one the message still goes, and is asked about.
       ...(isReachable(context.callbackUrl) ? { StatusCallback: context.callbackUrl } : {}),
     });
     if (answer.problem) return answer.problem;
