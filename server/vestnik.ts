@@ -9,7 +9,7 @@ import { createCrm } from './crm/crm.ts';
 import { crmRoutes } from './crm/routes.ts';
 import { type Db, openDb, type Queryable } from './db/db.ts';
 import { migrate } from './db/migrate.ts';
-import { createDeliveries } from './deliveries/deliveries.ts';
+import { budgetsFrom, createDeliveries } from './deliveries/deliveries.ts';
 import { deliveriesRoutes } from './deliveries/routes.ts';
 import { createDrive } from './drive/drive.ts';
 import { driveRoutes } from './drive/routes.ts';
@@ -75,6 +75,10 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
 
   const deliveries = createDeliveries({
     db, live, jobs, now, secret: options.secret, messageIdHost: new URL(options.publicUrl).hostname,
+    company: {
+      budgets: async (q) => budgetsFrom((await people.directory(q)).company.settings.deliveryBudgets),
+      changeBudgets: (tx, deliveryBudgets) => people.changeCompanySettings(tx, { deliveryBudgets }),
+    },
     onError: (error, where) => app.log.error({ err: error, where }, 'sending failed by our fault'),
   });
   const mail = createMail({ db, drive, deliveries, now, publicUrl: options.publicUrl });

@@ -96,6 +96,7 @@ export const errorCodes = {
   // Deliveries, mail, SMS
   'delivery.not_decidable': 409,
   'delivery.worker_lost': 503,
+  'delivery.waits_for_limit': 429,
   'delivery.gave_up': 502,
   'delivery.internal': 500,
   'mail.sender_missing': 409,

@@ -269,7 +269,7 @@ create table deliveries (
   constraint deliveries_employee_id_fkey FOREIGN KEY (employee_id) REFERENCES employees(id)
 );
 CREATE INDEX deliveries_ask_idx ON deliveries USING btree (channel, ask_at) WHERE (ask_at IS NOT NULL);
-CREATE INDEX deliveries_due_idx ON deliveries USING btree (channel, due_at) WHERE (state = 'queued'::text);
+CREATE INDEX deliveries_due_idx ON deliveries USING btree (channel, due_at, id) WHERE (state = 'queued'::text);
 CREATE INDEX deliveries_employee_idx ON deliveries USING btree (employee_id, id);
 CREATE INDEX deliveries_item_idx ON deliveries USING btree (item_id, id) WHERE (item_id IS NOT NULL);
 CREATE INDEX deliveries_lease_idx ON deliveries USING btree (lease_until) WHERE (state = 'sending'::text);
@@ -288,6 +288,18 @@ create table delivery_attempts (
   constraint delivery_attempts_pkey PRIMARY KEY (delivery_id, attempt),
   constraint delivery_attempts_outcome_known CHECK ((outcome = ANY (ARRAY['accepted'::text, 'transient'::text, 'permanent'::text, 'unknown'::text]))),
   constraint delivery_attempts_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES deliveries(id) ON DELETE CASCADE
+);
+
+create table delivery_gates (
+  channel text not null,
+  scope text not null,
+  owner_id bigint not null,
+  period text not null,
+  taken_until double precision default 0 not null,
+  planned_until double precision default 0 not null,
+  constraint delivery_gates_pkey PRIMARY KEY (channel, scope, owner_id, period),
+  constraint delivery_gates_period_known CHECK ((period = ANY (ARRAY['second'::text, 'minute'::text, 'hour'::text, 'day'::text]))),
+  constraint delivery_gates_scope_known CHECK ((scope = ANY (ARRAY['sender'::text, 'employee'::text])))
 );
 
 create table delivery_reports (
@@ -738,6 +750,7 @@ create table sms_providers (
   settings jsonb default '{}'::jsonb not null,
   secret bytea,
   callback_token text default (gen_random_uuid())::text not null,
+  limits jsonb default '{}'::jsonb not null,
   is_default boolean default false not null,
   created_at timestamp with time zone not null,
   deleted_at timestamp with time zone,

@@ -17,15 +17,18 @@
  * Does not do: talk to the outside (mail and sms do, through addSender), expand recipients.
  */
 import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
 import { type ErrorCode, type ErrorParams, UserError } from '../../shared/errors.ts';
 import type { Db, Queryable, Tx } from '../db/db.ts';
 import type { Jobs, Round } from '../jobs/jobs.ts';
 import type { Hint, Live } from '../live/live.ts';
 import { type Actor, requireAdmin } from '../people/people.ts';
+import { admit, type Candidate, gateName, type Limits, type Rule, rulesOf } from './limits.ts';
 import { createSealer } from './secrets.ts';
 import * as store from './store.ts';
 import { together } from './together.ts';
 
+export type { Limits } from './limits.ts';
 export type Channel = 'email' | 'sms';
 
 export interface EmailContent {
@@ -116,6 +119,18 @@ export interface Asking {
   stop: readonly number[];
 }
 
+/** How much one employee is sent at most; null: as much as there is. */
+export type Budgets = Record<Channel, { perHour: number | null; perDay: number | null }>;
+/** Far above what people read, and far below what a robot gone wrong sends. */
+const defaultBudgets: Budgets = { email: { perHour: 2000, perDay: 10_000 }, sms: { perHour: 200, perDay: 1000 } };
+const savedBudget = z.object({ perHour: z.number().nullable(), perDay: z.number().nullable() });
+const savedBudgets = z.object({ email: savedBudget, sms: savedBudget });
+
+/** As saved with the company; what is not, or cannot be read, is the default. */
+export function budgetsFrom(saved: unknown): Budgets {
+  return savedBudgets.safeParse(saved).data ?? defaultBudgets;
+}
+
 export interface Sender {
   channel: Channel;
   lanes: number;
@@ -123,6 +138,8 @@ export interface Sender {
   roundSize?: number;
   /** Talks to the outside and must end in finite time. */
   send(delivery: Claimed): Promise<Outcome>;
+  /** How much each of the senders takes. */
+  limitsOf?(q: Queryable, senderIds: readonly number[]): Promise<ReadonlyMap<number, Limits>>;
   /** Asks a provider what became of messages. What it throws is reported, and it is asked again later. */
   ask?(senderId: number, questions: readonly Question[]): Promise<Asking>;
 }
@@ -169,6 +186,8 @@ const waitsMs = [1, 5, 15, 60, 3 * 60, 6 * 60, 12 * 60, 24 * 60].map((minutes) =
 const leaseMs = 40_000;
 const renewEveryMs = 10_000;
 const pollMs = 5_000;
+/** Outcomes of this long are written together; what was sent needs no hurry, and nobody waits for it. */
+const recordGatherMs = 10;
 /** What one round sends side by side, unless the channel says otherwise. */
 const defaultRoundSize = 20;
 /** A gateway that asks for more patience than this is asked again all the same. */
@@ -193,11 +212,17 @@ export interface DeliveriesOptions {
   secret: string;
   /** The right side of Message-IDs: the host name people use for this server. */
   messageIdHost: string;
+  /** Where budgets of employees are kept; absent: nobody has one. */
+  company?: {
+    budgets(q: Queryable): Promise<Budgets>;
+    changeBudgets(tx: Tx, budgets: Budgets): Promise<void>;
+  };
   /** A bug while sending: reported, while the delivery gets an outcome. */
   onError: (error: unknown, where: string) => void;
 }
 
-export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, onError }: DeliveriesOptions) {
+export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, company, onError }: DeliveriesOptions) {
+  const senders = new Map<Channel, Sender>();
   const loopName = (channel: Channel) => `deliveries.${channel}`;
   const reportsLoop = (channel: Channel) => `deliveries.${channel}.reports`;
 
@@ -236,14 +261,43 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, o
     return { ...common, state: 'queued', error, retries: delivery.retries + 1, dueAt: new Date(at + waitMs * (1 + Math.random() / 4)) };
   }
 
-  function claim(channel: Channel, limit: number): Promise<Claimed[]> {
+  /** What may go now. What a limit holds back is given its moment, and says so. */
+  async function take(channel: Channel, limit: number): Promise<{ claimed: Claimed[]; seen: number }> {
     return db.transaction(async (tx) => {
-      const [, claimed] = await Promise.all([
-        store.commitToDisk(tx),
-        store.claim(tx, channel, { limit, at: now(), leaseUntil: new Date(now().getTime() + leaseMs) }),
-      ]);
-      return claimed;
+      const [, candidates] = await Promise.all([store.commitToDisk(tx), store.due(tx, channel, { limit, at: now() })]);
+      if (candidates.length === 0) return { claimed: [], seen: 0 };
+      const ids = await admitted(tx, channel, candidates);
+      const claimed = ids.length === 0 ? [] : await store.claim(tx, ids, new Date(now().getTime() + leaseMs));
+      return { claimed, seen: candidates.length };
     });
+  }
+  const claim = async (channel: Channel, limit: number) => (await take(channel, limit)).claimed;
+
+  async function admitted(tx: Tx, channel: Channel, candidates: readonly Candidate[]): Promise<number[]> {
+    const senderIds = [...new Set(candidates.map((candidate) => candidate.senderId))];
+    const employeeIds = new Set(candidates.flatMap(({ employeeId }) => (employeeId === null ? [] : [employeeId])));
+    const [senderLimits, budgets] = await Promise.all([
+      senders.get(channel)?.limitsOf?.(tx, senderIds),
+      employeeIds.size > 0 ? company?.budgets(tx) : undefined,
+    ]);
+    const rules = new Map([
+      ...senderIds.map((id): [string, Rule[]] => [`sender ${id}`, rulesOf('sender', id, senderLimits?.get(id))]),
+      ...[...employeeIds].map((id): [string, Rule[]] => [`employee ${id}`, rulesOf('employee', id, budgets?.[channel])]),
+    ]);
+    const all = [...rules.values()].flat();
+    if (all.length === 0) return candidates.map(({ id }) => id);
+    const gates = await store.lockGates(tx, channel, all);
+    const { go, putOff } = admit(
+      candidates,
+      ({ senderId, employeeId }) => [...(rules.get(`sender ${senderId}`) ?? []), ...(employeeId === null ? [] : (rules.get(`employee ${employeeId}`) ?? []))],
+      new Map(gates.map((gate) => [gateName(gate), gate])), now().getTime(),
+    );
+    const [, waiting] = await Promise.all([
+      store.saveGates(tx, channel, gates),
+      putOff.length === 0 ? [] : store.putOff(tx, putOff.map(({ id, dueAt, rule: { scope, limit, period } }) => ({ id, dueAt, error: { code: 'delivery.waits_for_limit', params: { scope, limit, period } } }))),
+    ]);
+    if (waiting.length > 0) await live.publish(tx, hints(waiting));
+    return go;
   }
 
   /** Marks the attempt as begun, on disk. false: the lease is lost, do not send. */
@@ -279,7 +333,7 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, o
 
   async function round(channel: Channel, roundSize: number, send: (delivery: Claimed) => Promise<Outcome>): Promise<Round> {
     const taken = await takeBack(channel);
-    const claimed = await claim(channel, roundSize);
+    const { claimed, seen } = await take(channel, roundSize);
     const held = new Set(claimed);
     const renewal = setInterval(() => {
       store.renew(db, [...held], new Date(now().getTime() + leaseMs)).catch((error: unknown) => onError(error, loopName(channel)));
@@ -304,9 +358,9 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, o
       clearInterval(renewal);
     }
     return {
-      worked: claimed.length + taken,
-      hasMore: claimed.length === roundSize,
-      nextDueAt: claimed.length === roundSize ? null : await store.nextDueAt(db, channel),
+      worked: seen + taken,
+      hasMore: seen === roundSize,
+      nextDueAt: seen === roundSize ? null : await store.nextDueAt(db, channel),
     };
   }
 
@@ -372,7 +426,9 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, o
     },
 
     /** Registers the loops of a channel: one that sends, and one that hears what became of it. */
-    addSender({ channel, lanes, roundSize = defaultRoundSize, send, ask }: Sender): void {
+    addSender(sender: Sender): void {
+      const { channel, lanes, roundSize = defaultRoundSize, send, ask } = sender;
+      senders.set(channel, sender);
       jobs.add({ name: loopName(channel), lanes, pollMs, work: () => round(channel, roundSize, send) });
       if (ask) jobs.add({ name: reportsLoop(channel), lanes: 1, pollMs, work: () => reportsRound(channel, ask) });
     },
@@ -386,6 +442,16 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, o
       const rows = await store.bounced(tx, messageId, { ...error, ...(error.detail ? { detail: cut(error.detail) ?? '' } : {}) }, now());
       if (rows.length > 0) await live.publish(tx, hints(rows));
       return rows.map((row) => row.id);
+    },
+
+    async budgets(actor: Actor): Promise<Budgets> {
+      requireAdmin(actor);
+      return company ? company.budgets(db) : defaultBudgets;
+    },
+
+    async changeBudgets(actor: Actor, budgets: Budgets): Promise<void> {
+      requireAdmin(actor);
+      await db.transaction(async (tx) => company?.changeBudgets(tx, budgets));
     },
 
     /** The journal, newest first: administrators see all, others what was sent to them. */

@@ -25,6 +25,17 @@ export function deliveriesRoutes({ deliveries }: { deliveries: Deliveries }): Fa
       return { ...told(found, request.actor.language), log: found.log };
     });
 
+    app.get('/api/delivery-budgets', {
+      schema: { tags, summary: 'How much one employee is sent at most (administrators)', response: { 200: api.deliveryBudgets } },
+    }, (request) => deliveries.budgets(request.actor));
+
+    app.put('/api/delivery-budgets', {
+      schema: { tags, summary: 'Change how much one employee is sent at most: more waits', body: api.deliveryBudgets, response: { 204: z.null() } },
+    }, async (request, reply) => {
+      await deliveries.changeBudgets(request.actor, request.body);
+      return reply.code(204).send(null);
+    });
+
     app.post('/api/deliveries/:id/decision', {
       schema: { tags, summary: 'Send again, or count as sent, what is unknown or failed', params, body: api.decideDelivery, response: { 204: z.null() } },
     }, async (request, reply) => {

@@ -1,6 +1,7 @@
 /** All SQL of deliveries. */
 import { empty, join, json, type Queryable, sql } from '../db/db.ts';
 import type { Channel, Claimed, DeliveryError, Journal, JournalFilter, NewDelivery, Question, Report } from './deliveries.ts';
+import type { Candidate, Gate, GateKey } from './limits.ts';
 
 export const insert = (q: Queryable, rows: readonly (NewDelivery & { messageId: string | null })[], at: Date): Promise<{ channel: Channel; id: number }[]> =>
   q.rows(sql`insert into deliveries (channel, sender_id, employee_id, address, content, message_id, due_at, item_id, run_id, created_at)
@@ -19,13 +20,34 @@ export const insert = (q: Queryable, rows: readonly (NewDelivery & { messageId: 
  */
 export const commitToDisk = (q: Queryable): Promise<number> => q.run(sql`set local synchronous_commit = on`);
 
-export const claim = (q: Queryable, channel: Channel, { limit, at, leaseUntil }: { limit: number; at: Date; leaseUntil: Date }): Promise<Claimed[]> =>
-  q.rows(sql`update deliveries d set state = 'sending', lease_until = ${leaseUntil}, fence = d.fence + 1
-    from (
-      select id from deliveries where channel = ${channel} and state = 'queued' and due_at <= ${at}
-      order by due_at, id limit ${limit} for update skip locked
-    ) due where d.id = due.id
+/** What is due, locked, in its order. */
+export const due = (q: Queryable, channel: Channel, { limit, at }: { limit: number; at: Date }): Promise<Candidate[]> =>
+  q.rows(sql`select id, sender_id, employee_id, coalesce(error ->> 'code' = 'delivery.waits_for_limit', false) as is_planned
+    from deliveries where channel = ${channel} and state = 'queued' and due_at <= ${at}
+    order by due_at, id limit ${limit} for update skip locked`);
+
+export const claim = (q: Queryable, ids: readonly number[], leaseUntil: Date): Promise<Claimed[]> =>
+  q.rows(sql`update deliveries d set state = 'sending', lease_until = ${leaseUntil}, fence = d.fence + 1 where d.id = any(${ids}::bigint[])
     returning d.id, d.channel, d.sender_id, d.employee_id, d.address, d.content, d.message_id, d.attempts, d.retries, d.fence, d.item_id, d.error`);
+
+/** The gates, locked until the transaction ends; always in one order, so that nobody waits for each other. */
+export const lockGates = (q: Queryable, channel: Channel, keys: readonly GateKey[]): Promise<Gate[]> =>
+  q.rows(sql`insert into delivery_gates as g (channel, scope, owner_id, period)
+    select ${channel}, scope, owner_id, period from unnest(${keys.map((k) => k.scope)}::text[], ${keys.map((k) => k.ownerId)}::bigint[], ${keys.map((k) => k.period)}::text[]) as k (scope, owner_id, period)
+    order by scope, owner_id, period
+    on conflict (channel, scope, owner_id, period) do update set taken_until = g.taken_until
+    returning scope, owner_id, period, taken_until, planned_until`);
+
+export const saveGates = (q: Queryable, channel: Channel, gates: readonly Gate[]): Promise<number> =>
+  q.run(sql`update delivery_gates g set taken_until = n.taken_until, planned_until = n.planned_until
+    from unnest(${gates.map((g) => g.scope)}::text[], ${gates.map((g) => g.ownerId)}::bigint[], ${gates.map((g) => g.period)}::text[],
+      ${gates.map((g) => g.takenUntil)}::float8[], ${gates.map((g) => g.plannedUntil)}::float8[]) as n (scope, owner_id, period, taken_until, planned_until)
+    where g.channel = ${channel} and g.scope = n.scope and g.owner_id = n.owner_id and g.period = n.period`);
+
+export const putOff = (q: Queryable, rows: readonly { id: number; dueAt: Date; error: DeliveryError }[]): Promise<{ itemId: number | null; employeeId: number | null }[]> =>
+  q.rows(sql`update deliveries d set due_at = p.due_at, error = p.error
+    from unnest(${rows.map((r) => r.id)}::bigint[], ${rows.map((r) => r.dueAt)}::timestamptz[], ${rows.map((r) => json(r.error))}::jsonb[]) as p (id, due_at, error)
+    where d.id = p.id returning d.item_id, d.employee_id`);
 
 /** Marks attempts as begun; answers with the ids whose lease still holds. */
 export const startAttempts = async (q: Queryable, held: readonly { id: number; fence: number }[], at: Date): Promise<Set<number>> =>

@@ -49,6 +49,9 @@ export const deliveryFilter = z.object({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 export const decideDelivery = z.strictObject({ decision: z.enum(['send_again', 'mark_sent']) });
+const budget = z.strictObject({ perHour: z.int().min(1).max(1_000_000).nullable(), perDay: z.int().min(1).max(1_000_000).nullable() });
+/** Per employee; null: as much as there is. What is over waits. */
+export const deliveryBudgets = z.strictObject({ email: budget, sms: budget });
 export const queuedDelivery = z.object({ deliveryId: z.int() });
 
 export const mailSender = z.object({
@@ -119,11 +122,15 @@ export const takenBounce = z.object({ deliveryIds: z.array(z.int()) });
 
 const settings = z.record(z.string().max(100), z.unknown());
 const secrets = z.record(z.string().max(100), z.string().max(10_000));
+const limit = z.int().min(1).max(1_000_000).nullable().optional();
+/** Delay, never drop; absent or null: what the kind of provider takes. */
+const smsLimits = z.strictObject({ perSecond: limit, perMinute: limit, perHour: limit, perDay: limit });
 export const smsProvider = z.object({
   id: z.int(),
   type: z.string(),
   name: z.string(),
   settings,
+  limits: smsLimits,
   /** Names of the keys that are set. */
   secretNames: z.array(z.string()),
   /** Give it to the provider, so that it reports what became of messages; null: this kind does not report. */
@@ -135,12 +142,14 @@ export const createSmsProvider = z.strictObject({
   type: z.string().max(50),
   name: oneLine(255).min(1),
   settings,
+  limits: smsLimits.default({}),
   secrets: secrets.default({}),
   isDefault: z.boolean().default(false),
 });
 export const changeSmsProvider = z.strictObject({
   name: oneLine(255).min(1).optional(),
   settings: settings.optional(),
+  limits: smsLimits.optional(),
   /** Merged with what is there; '' removes a key. */
   secrets: secrets.optional(),
   isDefault: z.boolean().optional(),

@@ -152,6 +152,8 @@ create table sms_providers (
   secret bytea,
   -- The secret in the address its reports come to.
   callback_token text not null default gen_random_uuid()::text,
+  -- { perSecond, perMinute, perHour, perDay }: what the administrator set below the kind's own.
+  limits jsonb not null default '{}',
   is_default boolean not null default false,
   created_at timestamptz not null,
   deleted_at timestamptz
@@ -193,7 +195,7 @@ create table deliveries (
   finished_at timestamptz
 );
 create unique index deliveries_once_per_run on deliveries (run_id, channel, address) where run_id is not null;
-create index deliveries_due_idx on deliveries (channel, due_at) where state = 'queued';
+create index deliveries_due_idx on deliveries (channel, due_at, id) where state = 'queued';
 create index deliveries_ask_idx on deliveries (channel, ask_at) where ask_at is not null;
 create index deliveries_provider_message_idx on deliveries (channel, sender_id, provider_message_id) where provider_message_id is not null;
 create index deliveries_lease_idx on deliveries (lease_until) where state = 'sending';
@@ -203,6 +205,18 @@ create index deliveries_employee_idx on deliveries (employee_id, id);
 create index deliveries_item_idx on deliveries (item_id, id) where item_id is not null;
 -- The journal's question: what did not get through.
 create index deliveries_trouble_idx on deliveries (state, id) where state in ('failed', 'unknown');
+
+-- Limits of providers and budgets of employees: up to when what went through has used them up, and up to
+-- when those that wait were given their moments, in milliseconds since the epoch (limits.ts).
+create table delivery_gates (
+  channel text not null,
+  scope text not null constraint delivery_gates_scope_known check (scope in ('sender', 'employee')),
+  owner_id bigint not null,
+  period text not null constraint delivery_gates_period_known check (period in ('second', 'minute', 'hour', 'day')),
+  taken_until float8 not null default 0,
+  planned_until float8 not null default 0,
+  primary key (channel, scope, owner_id, period)
+);
 
 -- What providers said of messages, until the delivery is there to be told: a report may come before the
 -- answer to the sending is written down, or a moment before the delivery is looked at by somebody else.

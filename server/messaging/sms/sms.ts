@@ -20,7 +20,7 @@ import { z } from 'zod';
 import { UserError } from '../../../shared/errors.ts';
 import { hasText, type Language, text as textOf } from '../../../shared/messages.ts';
 import { bumpConfig, type Db, type Queryable } from '../../db/db.ts';
-import type { Asking, Claimed, Deliveries, DeliveryError, Outcome, Question, Report } from '../../deliveries/deliveries.ts';
+import type { Asking, Claimed, Deliveries, DeliveryError, Limits, Outcome, Question, Report } from '../../deliveries/deliveries.ts';
 import type { Jobs } from '../../jobs/jobs.ts';
 import { type Actor, normalizePhone, type People, requireAdmin } from '../../people/people.ts';
 import { describeProviderTypes, secretLabel, settingLabel, type SmsProviderTypeDescription, smsProviderTypes } from './catalog.ts';
@@ -34,6 +34,8 @@ export interface ProviderInput {
   type: string;
   name: string;
   settings: Record<string, unknown>;
+  /** Below what the kind of provider takes; absent: that. */
+  limits?: Limits;
   secrets: Record<string, string>;
   isDefault: boolean;
 }
@@ -115,15 +117,34 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
     }
   }
 
-  async function send(delivery: Claimed): Promise<Outcome> {
-    const provider = await store.find(db, delivery.senderId);
+  type Readied = { provider: store.ProviderRow; type: SmsProviderType; open: OpenSmsProvider } | Extract<Outcome, { kind: 'permanent' }>;
+  /** Being read: what is sent in the same moment shares one reading of the settings. */
+  const readings = new Map<number, Promise<Readied>>();
+
+  function readied(id: number): Promise<Readied> {
+    const shared = readings.get(id);
+    if (shared) return shared;
+    const reading = ready(id).finally(() => readings.delete(id));
+    readings.set(id, reading);
+    return reading;
+  }
+
+  async function ready(id: number): Promise<Readied> {
+    const provider = await store.find(db, id);
     const type = provider && types.get(provider.type);
     if (!provider || !type) return { kind: 'permanent', error: { code: 'sms.provider_missing', params: {} } };
     const secrets = secretsOf(provider);
     if (!secrets) return { kind: 'permanent', error: { code: 'sms.secret_unreadable', params: { name: provider.name } } };
+    return { provider, type, open: await opened(type, provider, secrets) };
+  }
+
+  async function send(delivery: Claimed): Promise<Outcome> {
+    const chosen = await readied(delivery.senderId);
+    if ('kind' in chosen) return chosen;
+    const { provider, type, open } = chosen;
     if (!e164.test(delivery.address)) return { kind: 'permanent', error: { code: 'sms.phone_invalid', params: { phone: delivery.address } } };
     const { text } = smsContent.parse(delivery.content);
-    const outcome = await (await opened(type, provider, secrets)).send({ id: delivery.id, phone: delivery.address, text });
+    const outcome = await open.send({ id: delivery.id, phone: delivery.address, text });
     if (outcome.outcome === 'accepted') {
       const { providerMessageId, detail } = outcome;
       const isAskable = type.can.status && (providerMessageId !== undefined || type.can.findUnanswered);
@@ -144,6 +165,13 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
   async function heard(type: SmsProviderType, provider: store.ProviderRow, updates: readonly SmsUpdate[]): Promise<void> {
     const reports = updates.flatMap((update) => reportOf(type, provider, update));
     if (reports.length > 0) await db.transaction((tx) => deliveries.report(tx, { channel: 'sms', senderId: provider.id, reports }));
+  }
+
+  async function limitsOf(q: Queryable, ids: readonly number[]): Promise<Map<number, Limits>> {
+    return new Map((await store.limitsOf(q, ids)).map(({ id, type, limits }) => {
+      const set = Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== null));
+      return [id, { ...types.get(type)?.limits, ...set }];
+    }));
   }
 
   async function ask(senderId: number, questions: readonly Question[]): Promise<Asking> {
@@ -209,7 +237,7 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
   async function save(actor: Actor, id: number | null, input: ProviderInput): Promise<Provider> {
     const settings = await checked(actor, typeOf(input.type), input.settings, input.secrets, input.name);
     const secret = Object.keys(input.secrets).length > 0 ? deliveries.secrets.seal(purpose, input.secrets) : null;
-    const row = { type: input.type, name: input.name, settings, secret, isDefault: input.isDefault };
+    const row = { type: input.type, name: input.name, settings, limits: input.limits ?? {}, secret, isDefault: input.isDefault };
     return db.transaction(async (tx) => {
       const savedId = id ?? (await store.insert(tx, row, randomBytes(24).toString('base64url'), now()));
       if (id !== null) await store.update(tx, id, row);
@@ -228,7 +256,7 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
   return {
     /** Starts sending: registers the loop of the channel. Two rounds side by side, so that one slow gateway does not hold up all. */
     startSending(): void {
-      deliveries.addSender({ channel: 'sms', lanes: 2, send, ask });
+      deliveries.addSender({ channel: 'sms', lanes: 2, send, ask, limitsOf });
       jobs.add({ name: 'sms.connections', lanes: 1, pollMs: connectionsPollMs, work: async () => {
         await tendConnections();
         return { worked: 0, hasMore: false };
@@ -271,7 +299,7 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
       const settings = change.settings ?? row.settings;
       const kept = type.destination(settings) === type.destination(row.settings) ? secretsOf(row) : {};
       return save(actor, id, {
-        type: row.type, name: change.name ?? row.name, settings, isDefault: change.isDefault ?? row.isDefault,
+        type: row.type, name: change.name ?? row.name, settings, limits: change.limits ?? row.limits, isDefault: change.isDefault ?? row.isDefault,
         secrets: withoutEmpty({ ...kept, ...change.secrets }),
       });
     },
