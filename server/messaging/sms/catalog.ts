@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Language } from '../../../shared/messages.ts';
 import type { SmsFormField, SmsProviderType } from './provider.ts';
+import { exolve } from './providers/exolve/provider.ts';
 import { httpProvider } from './providers/http/provider.ts';
 import { smppProvider } from './providers/smpp/provider.ts';
 import { smsAero } from './providers/sms-aero/provider.ts';
@@ -15,6 +16,7 @@ export const smsProviderTypes: readonly SmsProviderType[] = [
   smsRu,
   smsc,
   smsAero,
+  exolve,
   twilio,
   vonage,
   httpProvider,
