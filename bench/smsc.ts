@@ -1,12 +1,15 @@
-/** An SMSC that takes everything at once, in a process of its own. Prints its port; says how many it took when asked. */
+/** An SMSC that takes everything, in a process of its own: `smsc.ts <milliseconds until it answers>`. Prints its port; says how many it took when asked. */
 import { createServer } from 'smpp';
 
+const waitMs = Number(process.argv[2]);
 let taken = 0;
 const server = createServer({}, (session) => {
   session.on('error', () => {});
   session.on('pdu', (pdu) => {
     if (pdu.isResponse()) return;
-    session.send(pdu.response(pdu.command === 'submit_sm' ? { message_id: String(++taken) } : {}));
+    const answer = pdu.response(pdu.command === 'submit_sm' ? { message_id: String(++taken) } : {});
+    if (pdu.command === 'submit_sm' && waitMs > 0) setTimeout(() => session.send(answer), waitMs);
+    else session.send(answer);
     if (pdu.command === 'unbind') session.close();
   });
 });

@@ -254,9 +254,9 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
   }
 
   return {
-    /** Starts sending: registers the loop of the channel. Two rounds side by side, so that one slow gateway does not hold up all. */
+    /** Starts sending: registers the loop of the channel. Rounds side by side, so that one slow gateway does not hold up all; what is begun when the process is killed becomes unknown, so they are no larger than pays. */
     startSending(): void {
-      deliveries.addSender({ channel: 'sms', lanes: 2, send, ask, limitsOf });
+      deliveries.addSender({ channel: 'sms', lanes: 3, roundSize: 100, send, ask, limitsOf });
       jobs.add({ name: 'sms.connections', lanes: 1, pollMs: connectionsPollMs, work: async () => {
         await tendConnections();
         return { worked: 0, hasMore: false };

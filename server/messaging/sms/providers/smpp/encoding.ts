@@ -29,6 +29,7 @@ const headerOctets = 6;
  */
 export function encodeText(text: string, { packed, reference }: { packed: boolean; reference: number }): Encoded {
   const { encoding, parts } = smsParts(text);
+  if (encoding === 'ucs2' && parts === 1) return { dataCoding: 8, parts: [ucs2(text)] };
   const units = (character: string) => (encoding === 'gsm7' ? (septets.get(character) ?? []) : ucs2(character));
   // 153 septets or 134 octets are left by the header.
   const room = parts <= 1 ? Infinity : encoding === 'gsm7' ? 153 : 134;
@@ -53,14 +54,14 @@ export function encodeText(text: string, { packed, reference }: { packed: boolea
 
 /** The whole text in one piece, for message_payload. */
 export function encodeWhole(text: string, { packed }: { packed: boolean }): { dataCoding: 0 | 8; octets: Buffer } {
-  if (smsParts(text).encoding === 'ucs2') return { dataCoding: 8, octets: Buffer.from([...text].flatMap(ucs2)) };
+  if (smsParts(text).encoding === 'ucs2') return { dataCoding: 8, octets: ucs2(text) };
   const all = [...text].flatMap((character) => septets.get(character) ?? []);
   return { dataCoding: 0, octets: packed ? pack(all, 0) : Buffer.from(all) };
 }
 
 /** UTF-16 for what is outside UCS-2, as every phone takes it. */
-function ucs2(character: string): number[] {
-  return Array.from({ length: character.length }, (_, i) => character.charCodeAt(i)).flatMap((unit) => [unit >> 8, unit & 0xff]);
+function ucs2(text: string): Buffer {
+  return Buffer.from(text, 'utf16le').swap16();
 }
 
 function pack(codes: readonly number[], fillBits: number): Buffer {

@@ -198,8 +198,17 @@ export function createSession({ settings, onDeliver }: SessionOptions) {
         lost(new Error(`no answer in ${settings.responseMs / 1000} s`));
       }, settings.responseMs);
       pending.set(number, { on: to, answered, lost, timer });
-      to.write(pdu.toBuffer());
+      write(to, pdu);
     });
+  }
+
+  /** What is written in the same moment travels together. */
+  function write(to: Socket, pdu: PDU): void {
+    if (to.writableCorked === 0) {
+      to.cork();
+      setImmediate(() => to.uncork());
+    }
+    to.write(pdu.toBuffer());
   }
 
   function read(from: Socket): void {
@@ -228,7 +237,7 @@ export function createSession({ settings, onDeliver }: SessionOptions) {
 
   function take(from: Socket, pdu: PDU): void {
     const answer = (fields?: Record<string, unknown>) => {
-      if (from.writable) from.write(pdu.response(fields).toBuffer());
+      if (from.writable) write(from, pdu.response(fields));
     };
     if (pdu.isResponse()) {
       const waiting = pending.get(pdu.sequence_number);
