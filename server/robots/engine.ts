@@ -40,12 +40,12 @@ import type { Reference } from './placeholders.ts';
 import { RobotFailure, type RobotType } from './robot.ts';
 import { createSource, namesOf, type Surroundings } from './source.ts';
 import {
-  actedInChains, actedRobots, type ArrivalRow, arrivalsByIds, cancelWaitingRuns, claimArrivals, type ClaimedRow, companiesByIds, contactsByIds,
+  actedInChains, actedRobots, type ArrivalRow, arrivalsByIds, cancelWaitingRuns, chatTitles, claimArrivals, type ClaimedRow, companiesByIds, contactsByIds,
   dropIfWorkedOff, dueArrivalIds, earlierResults, fileNames, itemsWithDueRuns, itemTitles, lockDueRuns, nextDueAt, putOffArrival, type RunRow, runsOfArrivals,
   type RunTrace, takeNumbers, updateRuns, waitingRuns,
 } from './store.ts';
 import { type EffectWriters, emptyUnit, flush, mergeEffects, noEffects, type UnitOfWork } from './unit-of-work.ts';
-import type { ValueKind } from './values.ts';
+import { idOf, type ValueKind } from './values.ts';
 import { type CompiledRobot, type CompiledVersion, createVersions } from './versions.ts';
 
 /** A chain of robots causing each other is at most this deep. */
@@ -181,6 +181,24 @@ export function createEngine(deps: EngineDeps) {
     };
   }
 
+  /** Chats and items that results of robots name are printed by their titles. */
+  async function withResultTitles(
+    tx: Tx,
+    around: Surroundings,
+    references: readonly Reference[],
+    kindOf: (robotId: number, name: string) => ValueKind | undefined,
+    left: readonly { robotId: number; results: Record<string, unknown> | null }[],
+  ): Promise<Surroundings> {
+    const named = (kind: ValueKind) => [...new Set(references.flatMap((reference) =>
+      reference.source === 'result' && kindOf(reference.robotId, reference.code) === kind
+        ? left.filter((row) => row.robotId === reference.robotId).map((row) => idOf(row.results?.[reference.code])).filter((id) => id !== undefined)
+        : []))];
+    const [chatIds, itemIds] = [named('chat'), named('item')];
+    if (chatIds.length + itemIds.length === 0) return around;
+    const [chats, items] = await Promise.all([chatTitles(tx, chatIds), itemTitles(tx, itemIds)]);
+    return { ...around, chatTitles: chats, itemTitles: new Map([...around.itemTitles, ...items]) };
+  }
+
   interface Loaded {
     known: Known;
     works: Work[];
@@ -239,13 +257,15 @@ export function createEngine(deps: EngineDeps) {
     const onceIds = [...robots].filter((robot) => robot.record.oncePerItem).map((robot) => robot.record.id);
     const chainIds = [...new Set(arrivals.map((arrival) => arrival.chainId).filter((id) => id !== null))];
     const newRunCount = due ? 0 : works.reduce((sum, work) => sum + (work.version?.onStage(work.arrival.stageId).length ?? 0), 0);
-    const [around, earlier, once, inChains, takeRunId] = await Promise.all([
+    const [surroundings, earlier, once, inChains, takeRunId] = await Promise.all([
       loadSurroundings(tx, { directory, model }, items, references),
       referredRobotIds.length > 0 ? earlierResults(tx, itemIds, referredRobotIds) : [],
       onceIds.length > 0 ? actedRobots(tx, itemIds, onceIds) : [],
       chainIds.length > 0 ? actedInChains(tx, chainIds) : [],
       reserveRunIds(tx, newRunCount),
     ]);
+    const typeOf = (robotId: number) => compiled.values().find((version) => version.byId.has(robotId))?.byId.get(robotId)?.type;
+    const around = await withResultTitles(tx, surroundings, references, (robotId, name) => typeOf(robotId)?.results[name], [...existing, ...earlier]);
     const batch = createBatch({ tx, now: at, around, channels, numbers: numbersIn(tx), crm, chat: writers.chat });
     return {
       works,
@@ -368,7 +388,12 @@ export function createEngine(deps: EngineDeps) {
     const { around, now: at } = known.batch;
     return createSource({
       around,
-      names: namesOf(around),
+      names: {
+        ...namesOf(around),
+        // What this batch has made is not in the database yet.
+        chat: (id) => known.unit.effects.chats.find((chat) => chat.id === id)?.title ?? around.chatTitles.get(id),
+        item: (id) => known.unit.effects.plans.findLast((plan) => plan.after.id === id)?.after.title ?? around.itemTitles.get(id),
+      },
       catalog: fieldCatalog(around.model, state.row.itemTypeId, around.directory.company.language),
       now: at,
       item: () => state.row,

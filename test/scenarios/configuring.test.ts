@@ -292,6 +292,22 @@ test('an invoice without an amount is a failed run that says what to fill in', a
   assert.equal((await told.run(item, comment)).state, 'done');
 });
 
+test('chats and invoices that robots made are printed by their titles, on the same stage and on a later one', async () => {
+  const { deal, stage } = await stages('Тут', 'Там');
+  const chat = await given.robot(stage('Тут'), 'create-group-chat', { title: 'Чат «{=Document:title}»', members: [person(anna), person(boris)] });
+  const invoice = await given.robot(stage('Тут'), 'create-invoice', { title: 'Счёт за кухню' });
+  const text = `{=A${chat.id}:chatId}, {=A${invoice.id}:invoiceId}`;
+  await given.robot(stage('Тут'), 'comment', { text });
+  await given.robot(stage('Там'), 'comment', { text });
+  const item = await deal({ title: 'Кухня', amount: 100 });
+  for (const name of ['Тут', 'Там']) {
+    await moved(item, stage(name));
+    await drain();
+    const [comment] = await told.comments(item);
+    assert.equal(comment?.data.body, 'Чат «Кухня», Счёт за кухню', name);
+  }
+});
+
 test('a note of a run names the field, not its code', async () => {
   const { deal, stage } = await stages('Тут');
   const robot = await given.robot(stage('Тут'), 'post', { title: 'Н', text: 'т', recipients: [person(anna)], attachments: { kind: 'field', field: 'review' } });
