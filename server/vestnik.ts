@@ -107,7 +107,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
       peopleRoutes({ people, db, usePhoto }),
       driveRoutes({ drive }),
       crmRoutes({ crm, db }),
-      deliveriesRoutes({ deliveries }),
+      deliveriesRoutes({ deliveries, db, readRun: robots.getRun }),
       notificationsRoutes({ notifications }),
       feedRoutes({ feed }),
       chatRoutes({ chat }),

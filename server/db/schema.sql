@@ -263,7 +263,7 @@ create table deliveries (
   finished_at timestamp with time zone,
   constraint deliveries_pkey PRIMARY KEY (id),
   constraint deliveries_channel_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text]))),
-  constraint deliveries_decision_known CHECK ((decision = ANY (ARRAY['send_again'::text, 'mark_sent'::text]))),
+  constraint deliveries_decision_known CHECK ((decision = ANY (ARRAY['send_again'::text, 'mark_sent'::text, 'give_up'::text]))),
   constraint deliveries_state_known CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'accepted'::text, 'delivered'::text, 'failed'::text, 'unknown'::text]))),
   constraint deliveries_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES employees(id),
   constraint deliveries_employee_id_fkey FOREIGN KEY (employee_id) REFERENCES employees(id)

@@ -201,6 +201,26 @@ test('the journal is filtered and paged; others than administrators see their ow
   await assert.rejects(deliveries.get(anna, seen[0]!), (error: unknown) => error instanceof UserError && error.code === 'request.not_found');
 });
 
+test('the dead letters are worked off in bulk, and whoever decided is written down', async () => {
+  await db.run(sql`delete from deliveries`);
+  next.sms = async () => ({ kind: 'unknown', error: { code: 'sms.answer_lost', params: {} } });
+  next.email = async () => ({ kind: 'permanent', error: { code: 'mail.rejected', params: {} } });
+  const [lost, other, failed] = [await queue('sms', '+1'), await queue('sms', '+2'), await queue('email', 'a@b')];
+  await jobs.drain();
+  const dead = async () => (await deliveries.list(admin, { needsDecision: true }, { limit: 50 })).items.map((item) => item.id).sort();
+  assert.deepEqual(await dead(), [lost, other, failed]);
+  await assert.rejects(deliveries.decideAll(anna, [lost!], 'give_up'), (error: unknown) => error instanceof UserError && error.code === 'access.admin_only');
+  assert.deepEqual(await deliveries.decideAll(admin, [lost!, failed!, 10 ** 9], 'mark_sent'), { decided: [lost], skipped: [failed, 10 ** 9] });
+  assert.deepEqual(await deliveries.decideAll(admin, [lost!, other!, failed!], 'give_up'), { decided: [other, failed], skipped: [lost] });
+  assert.deepEqual(await dead(), []);
+  const given = await deliveries.get(admin, other!);
+  assert.deepEqual([given.state, given.decision, given.decidedBy, given.decidedAt], ['failed', 'give_up', 1, clock]);
+  // Somebody thinks better of it; what fails again is on the list again.
+  await deliveries.decideAll(admin, [other!, failed!], 'send_again');
+  await jobs.drain();
+  assert.deepEqual([await dead(), await state(other), await state(failed)], [[other, failed], 'unknown', 'failed']);
+});
+
 test('sealed secrets open under the same secret and purpose alone', () => {
   const sealed = createSealer('one').seal('mail', { password: 'пароль' });
   assert.deepEqual(createSealer('one').open('mail', sealed), { password: 'пароль' });

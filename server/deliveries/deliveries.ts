@@ -6,7 +6,7 @@
  *     ↑         ├→ queued    try again later: away, busy, or an e-mail whose answer was lost
  *     │         ├→ failed    no use trying: refused, or tried often enough
  *     │         └→ unknown   an SMS that may have gone out: a person decides
- *     └── send again (failed, unknown)             mark as sent: unknown → accepted
+ *     └── send again (failed, unknown)             mark as sent: unknown → accepted; give up: unknown → failed
  *
  * Invariants: nothing is sent before the mark "attempt begun" is on disk. Who sends holds a lease
  * and a fence number; without the current fence no outcome is written, so a worker that was thought
@@ -144,6 +144,9 @@ export interface Sender {
   ask?(senderId: number, questions: readonly Question[]): Promise<Asking>;
 }
 
+/** give_up: whatever became of it, nobody is to look at it any more. */
+export type Decision = 'send_again' | 'mark_sent' | 'give_up';
+
 export interface Journal {
   id: number;
   channel: Channel;
@@ -157,7 +160,7 @@ export interface Journal {
   attempts: number;
   dueAt: Date | null;
   error: DeliveryError | null;
-  decision: 'send_again' | 'mark_sent' | null;
+  decision: Decision | null;
   decidedBy: number | null;
   decidedAt: Date | null;
   itemId: number | null;
@@ -169,6 +172,8 @@ export interface Journal {
 export interface JournalFilter {
   channel?: Channel;
   state?: Journal['state'];
+  /** Failed or unknown, and not given up: what a person has to work off. */
+  needsDecision?: boolean;
   employeeId?: number;
   itemId?: number;
   runId?: number;
@@ -475,18 +480,26 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
     /** Without a check of access: for the views of runs. */
     byRuns: (q: Queryable, runIds: readonly number[]): Promise<Journal[]> => store.byRuns(q, runIds),
 
-    /** A person decides on what is unknown or failed. Administrators only: it may cost money or reach someone twice. */
-    async decide(actor: Actor, id: number, decision: 'send_again' | 'mark_sent'): Promise<void> {
+    /**
+     * A person decides on what is unknown or failed; who and when is written down. Administrators only: it
+     * may cost money or reach someone twice. What is in another state by now is left alone and told back.
+     */
+    async decideAll(actor: Actor, ids: readonly number[], decision: Decision): Promise<{ decided: number[]; skipped: number[] }> {
       requireAdmin(actor);
-      await db.transaction(async (tx) => {
-        const changed = await store.decide(tx, id, { decision, by: actor.employeeId, at: now() });
-        if (!changed) {
-          if (!(await store.find(tx, id))) throw new UserError('request.not_found', { kind: 'delivery', id });
-          throw new UserError('delivery.not_decidable');
-        }
-        await live.publish(tx, hints([changed]));
-        if (decision === 'send_again') await jobs.wake(tx, loopName(changed.channel));
+      return db.transaction(async (tx) => {
+        const changed = await store.decide(tx, ids, { decision, by: actor.employeeId, at: now() });
+        await live.publish(tx, hints(changed));
+        if (decision === 'send_again') await Promise.all([...new Set(changed.map(({ channel }) => channel))].map((channel) => jobs.wake(tx, loopName(channel))));
+        const decided = new Set(changed.map(({ id }) => id));
+        return { decided: [...decided].sort((a, b) => a - b), skipped: ids.filter((id) => !decided.has(id)) };
       });
+    },
+
+    async decide(actor: Actor, id: number, decision: Decision): Promise<void> {
+      const { decided } = await this.decideAll(actor, [id], decision);
+      if (decided.length > 0) return;
+      if (!(await store.find(db, id))) throw new UserError('request.not_found', { kind: 'delivery', id });
+      throw new UserError('delivery.not_decidable');
     },
   };
 }

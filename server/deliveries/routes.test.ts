@@ -35,7 +35,7 @@ const admin: Actor = { employeeId: 1, isAdmin: true, language: 'ru', timeZone: '
 const actors = new Map([['admin', admin], ['anna', { ...admin, employeeId: 2, isAdmin: false }]]);
 const app = await buildApp({
   db, now, publicUrl: 'http://localhost', actorFromToken: async (token) => actors.get(token), companyLanguage: async () => 'ru',
-  options: { logLevel: 'silent', trustProxy: false }, routes: [deliveriesRoutes({ deliveries }), mailRoutes({ mail, db }), smsRoutes({ sms, db, publicUrl: 'https://crm.example.com' })],
+  options: { logLevel: 'silent', trustProxy: false }, routes: [deliveriesRoutes({ deliveries, db, readRun: async () => {} }), mailRoutes({ mail, db }), smsRoutes({ sms, db, publicUrl: 'https://crm.example.com' })],
 });
 
 let letters = 0;

@@ -3,12 +3,16 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import * as api from '../../shared/api/deliveries.ts';
 import { errorMessage } from '../../shared/messages.ts';
+import type { Db } from '../db/db.ts';
+import type { Actor } from '../people/people.ts';
 import type { Deliveries, Journal } from './deliveries.ts';
 
 const tags = ['Deliveries'];
 const params = z.object({ id: api.deliveryId });
+const byRun = z.object({ runId: api.deliveryId });
 
-export function deliveriesRoutes({ deliveries }: { deliveries: Deliveries }): FastifyPluginAsyncZod {
+/** `readRun` throws when the reader may not see the run, or there is none. */
+export function deliveriesRoutes({ deliveries, db, readRun }: { deliveries: Deliveries; db: Db; readRun: (actor: Actor, runId: number) => Promise<unknown> }): FastifyPluginAsyncZod {
   return async (app) => {
     app.get('/api/deliveries', {
       schema: { tags, summary: 'The journal of e-mail and SMS, newest first', querystring: api.deliveryFilter, response: { 200: api.deliveryPage } },
@@ -23,6 +27,18 @@ export function deliveriesRoutes({ deliveries }: { deliveries: Deliveries }): Fa
     }, async (request) => {
       const found = await deliveries.get(request.actor, request.params.id);
       return { ...told(found, request.actor.language), log: found.log };
+    });
+
+    app.post('/api/deliveries/decisions', {
+      schema: { tags, summary: 'Decide on many at once (administrators)', body: api.decideDeliveries, response: { 200: api.decidedDeliveries } },
+    }, (request) => deliveries.decideAll(request.actor, [...new Set(request.body.ids)], request.body.decision));
+
+    app.get('/api/runs/:runId/deliveries', {
+      schema: { tags, summary: 'What became of the e-mail and SMS of a run', params: byRun, response: { 200: z.array(api.runDelivery) } },
+    }, async (request) => {
+      const { runId } = request.params;
+      await readRun(request.actor, runId);
+      return (await deliveries.byRuns(db, [runId])).map((item) => told(item, request.actor.language));
     });
 
     app.get('/api/delivery-budgets', {

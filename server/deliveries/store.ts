@@ -1,6 +1,6 @@
 /** All SQL of deliveries. */
 import { empty, join, json, type Queryable, sql } from '../db/db.ts';
-import type { Channel, Claimed, DeliveryError, Journal, JournalFilter, NewDelivery, Question, Report } from './deliveries.ts';
+import type { Channel, Claimed, Decision, DeliveryError, Journal, JournalFilter, NewDelivery, Question, Report } from './deliveries.ts';
 import type { Candidate, Gate, GateKey } from './limits.ts';
 
 export const insert = (q: Queryable, rows: readonly (NewDelivery & { messageId: string | null })[], at: Date): Promise<{ channel: Channel; id: number }[]> =>
@@ -49,12 +49,18 @@ export const putOff = (q: Queryable, rows: readonly { id: number; dueAt: Date; e
     from unnest(${rows.map((r) => r.id)}::bigint[], ${rows.map((r) => r.dueAt)}::timestamptz[], ${rows.map((r) => json(r.error))}::jsonb[]) as p (id, due_at, error)
     where d.id = p.id returning d.item_id, d.employee_id`);
 
+/**
+ * Being sent. Not said by `state`: that would have PostgreSQL look through all that is and lately was being
+ * sent (deliveries_lease_idx), once for each batch, rather than for the ids at hand.
+ */
+const isHeld = sql`d.lease_until is not null`;
+
 /** Marks attempts as begun; answers with the ids whose lease still holds. */
 export const startAttempts = async (q: Queryable, held: readonly { id: number; fence: number }[], at: Date): Promise<Set<number>> =>
   new Set((await q.rows<{ id: number }>(sql`with started as (
       update deliveries d set attempts = attempts + 1
       from unnest(${held.map((h) => h.id)}::bigint[], ${held.map((h) => h.fence)}::bigint[]) as h (id, fence)
-      where d.id = h.id and d.fence = h.fence and d.state = 'sending' returning d.id, d.attempts
+      where d.id = h.id and d.fence = h.fence and ${isHeld} returning d.id, d.attempts
     ) insert into delivery_attempts (delivery_id, attempt, started_at) select id, attempts, ${at} from started returning delivery_id as id`)).map((row) => row.id));
 
 /** What is locked is being finished at this moment, and needs no longer lease. */
@@ -63,7 +69,7 @@ export const renew = (q: Queryable, held: readonly { id: number; fence: number }
     from (
       select d.id from deliveries d
       join unnest(${held.map((h) => h.id)}::bigint[], ${held.map((h) => h.fence)}::bigint[]) as h (id, fence) on d.id = h.id and d.fence = h.fence
-      where d.state = 'sending' for update of d skip locked
+      where ${isHeld} for update of d skip locked
     ) ours where d.id = ours.id`);
 
 export interface Change {
@@ -91,7 +97,7 @@ export const finish = async (q: Queryable, ended: readonly { id: number; fence: 
         ${ended.map((e) => e.change.outcome)}::text[], ${ended.map((e) => e.change.detail)}::text[],
         ${ended.map((e) => e.change.askAt)}::timestamptz[]
       ) as e (id, fence, state, due_at, retries, error, provider_message_id, outcome, detail, ask_at)
-      where d.id = e.id and d.fence = e.fence and d.state = 'sending' returning d.id, d.attempts, e.outcome, e.detail
+      where d.id = e.id and d.fence = e.fence and ${isHeld} returning d.id, d.attempts, e.outcome, e.detail
     ) update delivery_attempts a set finished_at = ${at}, outcome = done.outcome, detail = done.detail
       from done where a.delivery_id = done.id and a.attempt = done.attempts returning a.delivery_id as id`)).map((row) => row.id));
 
@@ -129,17 +135,20 @@ export const nextDueAt = async (q: Queryable, channel: Channel): Promise<Date | 
       (select min(due_at) from deliveries where channel = ${channel} and state = 'queued'),
       (select min(lease_until) from deliveries where channel = ${channel} and state = 'sending')) as at`))?.at ?? null;
 
-export const decide = (
-  q: Queryable,
-  id: number,
-  { decision, by, at }: { decision: 'send_again' | 'mark_sent'; by: number; at: Date },
-): Promise<{ channel: Channel; itemId: number | null; employeeId: number | null } | undefined> =>
-  q.first(sql`update deliveries set
-      state = ${decision === 'send_again' ? 'queued' : 'accepted'}, due_at = ${decision === 'send_again' ? at : null}, retries = 0,
-      ask_at = case when ${decision === 'send_again'} then null else ask_at end,
-      finished_at = ${decision === 'send_again' ? null : at}, decision = ${decision}, decided_by = ${by}, decided_at = ${at}
-    where id = ${id} and state = any(${decision === 'send_again' ? ['unknown', 'failed'] : ['unknown']}::text[])
-    returning channel, item_id, employee_id`);
+/** Answers with those the decision was for; the others are in another state by now. */
+export const decide = (q: Queryable, ids: readonly number[], { decision, by, at }: { decision: Decision; by: number; at: Date }): Promise<{ id: number; channel: Channel; itemId: number | null; employeeId: number | null }[]> => {
+  const isAgain = decision === 'send_again';
+  const next = { send_again: 'queued', mark_sent: 'accepted', give_up: 'failed' }[decision];
+  return q.rows(sql`update deliveries d set
+      state = ${next}, due_at = ${isAgain ? at : null}, retries = 0, finished_at = ${isAgain ? null : at},
+      ask_at = case when ${isAgain} then null else d.ask_at end, decision = ${decision}, decided_by = ${by}, decided_at = ${at}
+    from (
+      select id from deliveries where id = any(${ids}::bigint[]) and state = any(${decision === 'mark_sent' ? ['unknown'] : ['unknown', 'failed']}::text[])
+        and (${decision !== 'give_up'} or state = 'unknown' or decision is distinct from 'give_up')
+      order by id for update
+    ) wanted where d.id = wanted.id
+    returning d.id, d.channel, d.item_id, d.employee_id`);
+};
 
 /** The same said twice is kept once. */
 export const insertReports = (q: Queryable, channel: Channel, senderId: number, reports: readonly Report[], at: Date): Promise<number> =>
@@ -218,6 +227,7 @@ export const list = (q: Queryable, filter: JournalFilter & { before: number | nu
     ...(filter.before === null ? [] : [sql`id < ${filter.before}`]),
     ...(filter.channel ? [sql`channel = ${filter.channel}`] : []),
     ...(filter.state ? [sql`state = ${filter.state}`] : []),
+    ...(filter.needsDecision ? [sql`state in ('failed', 'unknown') and decision is distinct from 'give_up'`] : []),
     ...(filter.employeeId ? [sql`employee_id = ${filter.employeeId}`] : []),
     ...(filter.itemId ? [sql`item_id = ${filter.itemId}`] : []),
     ...(filter.runId ? [sql`run_id = ${filter.runId}`] : []),

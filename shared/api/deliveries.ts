@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 export const deliveryId = z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER);
 export const deliveryState = z.enum(['queued', 'sending', 'accepted', 'delivered', 'failed', 'unknown']);
+export const deliveryDecision = z.enum(['send_again', 'mark_sent', 'give_up']);
 export const deliveryChannel = z.enum(['email', 'sms']);
 
 export const delivery = z.object({
@@ -20,7 +21,7 @@ export const delivery = z.object({
   /** When it is tried next; null: it is not waiting. */
   dueAt: z.date().nullable(),
   error: z.object({ code: z.string(), message: z.string(), detail: z.string().nullable() }).nullable(),
-  decision: z.enum(['send_again', 'mark_sent']).nullable(),
+  decision: deliveryDecision.nullable(),
   decidedBy: z.int().nullable(),
   decidedAt: z.date().nullable(),
   itemId: z.int().nullable(),
@@ -28,6 +29,8 @@ export const delivery = z.object({
   createdAt: z.date(),
   finishedAt: z.date().nullable(),
 });
+/** What a run sent: for whoever sees its item, without the texts. */
+export const runDelivery = delivery.pick({ id: true, channel: true, employeeId: true, address: true, state: true, attempts: true, dueAt: true, error: true, createdAt: true, finishedAt: true });
 export const deliveryWithLog = delivery.extend({
   log: z.array(z.object({ attempt: z.int(), startedAt: z.date(), finishedAt: z.date().nullable(), outcome: z.string().nullable(), detail: z.string().nullable() })),
 });
@@ -38,6 +41,8 @@ const moment = z.iso.datetime({ offset: true }).transform((text) => new Date(tex
 export const deliveryFilter = z.object({
   channel: deliveryChannel.optional(),
   state: deliveryState.optional(),
+  /** Failed or unknown, and not given up. */
+  needsDecision: z.stringbool().optional(),
   employeeId: id.optional(),
   itemId: id.optional(),
   runId: id.optional(),
@@ -48,7 +53,10 @@ export const deliveryFilter = z.object({
   cursor: id.optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
-export const decideDelivery = z.strictObject({ decision: z.enum(['send_again', 'mark_sent']) });
+export const decideDelivery = z.strictObject({ decision: deliveryDecision });
+export const decideDeliveries = z.strictObject({ ids: z.array(z.int().positive().max(Number.MAX_SAFE_INTEGER)).min(1).max(1000), decision: deliveryDecision });
+/** skipped: in another state by now, or not there. */
+export const decidedDeliveries = z.object({ decided: z.array(z.int()), skipped: z.array(z.int()) });
 const budget = z.strictObject({ perHour: z.int().min(1).max(1_000_000).nullable(), perDay: z.int().min(1).max(1_000_000).nullable() });
 /** Per employee; null: as much as there is. What is over waits. */
 export const deliveryBudgets = z.strictObject({ email: budget, sms: budget });

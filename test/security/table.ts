@@ -251,6 +251,8 @@ export const table: readonly Row[] = [
   // ——— Letters and SMS
   row('GET /api/deliveries', everybody),
   row('GET /api/deliveries/{id}', '----++', (w) => id(w.delivery)),
+  row('POST /api/deliveries/decisions', adminsOnly, () => ({ body: { ids: [1], decision: 'give_up' } })),
+  row('GET /api/runs/{runId}/deliveries', '--++++', (w) => ({ params: { runId: w.runs.done } })),
   row('GET /api/delivery-budgets', adminsOnly),
   row('PUT /api/delivery-budgets', adminsOnly, () => ({ body: { email: { perHour: null, perDay: null }, sms: { perHour: 200, perDay: 1000 } } })),
   row('POST /api/deliveries/{id}/decision', adminsOnly, async (w) => ({ ...id(await w.newDelivery()), body: { decision: 'mark_sent' } })),

@@ -183,7 +183,7 @@ create table deliveries (
   -- { code, params, detail }: why it failed, waits, or is not known to have arrived.
   error jsonb,
   -- What an administrator made of an unknown or failed one.
-  decision text constraint deliveries_decision_known check (decision in ('send_again', 'mark_sent')),
+  decision text constraint deliveries_decision_known check (decision in ('send_again', 'mark_sent', 'give_up')),
   decided_by bigint references employees (id),
   decided_at timestamptz,
   -- When the provider is asked next what became of it, and how often it was; null: it is not asked.
