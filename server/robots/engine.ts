@@ -264,7 +264,7 @@ export function createEngine(deps: EngineDeps) {
       chainIds.length > 0 ? actedInChains(tx, chainIds) : [],
       reserveRunIds(tx, newRunCount),
     ]);
-    const typeOf = (robotId: number) => compiled.values().find((version) => version.byId.has(robotId))?.byId.get(robotId)?.type;
+    const typeOf = (robotId: number) => [...compiled.values()].find((version) => version.byId.has(robotId))?.byId.get(robotId)?.type;
     const around = await withResultTitles(tx, surroundings, references, (robotId, name) => typeOf(robotId)?.results[name], [...existing, ...earlier]);
     const batch = createBatch({ tx, now: at, around, channels, numbers: numbersIn(tx), crm, chat: writers.chat });
     return {
