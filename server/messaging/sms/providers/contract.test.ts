@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, afterEach, test } from 'node:test';
-import { errorMessage, languages } from '../../../../shared/messages.ts';
+import { errorMessage, languages, text } from '../../../../shared/messages.ts';
 import { UserError } from '../../../../shared/errors.ts';
 import { testDatabase } from '../../../../test/support/database.ts';
 import { sql } from '../../../db/db.ts';
@@ -54,6 +54,8 @@ for (const type of smsProviderTypes) {
     for (const language of languages) {
       const keys = Object.keys(textsOf(type.id, language));
       assert.deepEqual([...needed, ...secrets, ...errors].filter((key) => !keys.includes(key)), [], `${language} lacks`);
+      // As they are read where errors are told.
+      for (const key of errors) assert.equal(text(language, `sms.providers.${type.id}.${key}`), textsOf(type.id, language)[key]);
       const idle = keys.filter((key) => !needed.includes(key) && !secrets.includes(key) && !errors.includes(key) && !(key.endsWith('.hint') && [...needed, ...secrets].includes(key.replace(/hint$/, 'label'))));
       assert.deepEqual(reasons[type.id] ? idle : idle.filter((key) => !key.startsWith('errors.')), [], `${language} has idle texts`);
     }

@@ -35,8 +35,10 @@ function verdictOf(status: number, content: unknown, message: string): string {
   const wrong = (field: string) => textAt(content, `data.${field}.0`) !== undefined || textAt(content, `data.${field}`) !== undefined;
   if (status === 401 || /unauthori[sz]ed|authori[sz]ation/i.test(message)) return 'unauthorized';
   if (status === 402 || /no credits|not enough money|insufficient/i.test(message)) return 'no_money';
+  const field = ['number', 'sign', 'text'].find(wrong);
+  if (field) return field;
   if (/too many requests|limit/i.test(message)) return 'busy';
-  return ['number', 'sign', 'text'].find(wrong) ?? ['number', 'sign', 'text'].find((field) => message.toLowerCase().includes(field)) ?? 'reject';
+  return ['number', 'sign', 'text'].find((name) => message.toLowerCase().includes(name)) ?? 'reject';
 }
 
 const states: Readonly<Record<string, SmsStatus>> = {
