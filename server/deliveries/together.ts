@@ -2,9 +2,11 @@
  * Makes one piece of work of many small ones: what is asked for in the same moment, or while an earlier
  * piece is under way, is done together. One transaction and one flush of the disk then serve many.
  *
+ * `gatherMs`: how long the first may wait for others, where that holds up nobody.
+ *
  * When a piece of many fails, each of them is tried alone: one that breaks must not break the others.
  */
-export function together<Job, Answer>(work: (jobs: Job[]) => Promise<Answer[]>): (job: Job) => Promise<Answer> {
+export function together<Job, Answer>(work: (jobs: Job[]) => Promise<Answer[]>, { gatherMs = 0 } = {}): (job: Job) => Promise<Answer> {
   let waiting: { job: Job; resolve: (answer: Answer) => void; reject: (error: unknown) => void }[] = [];
   let isUnderWay = false;
 
@@ -19,9 +21,10 @@ export function together<Job, Answer>(work: (jobs: Job[]) => Promise<Answer[]>):
   }
 
   async function goOn(): Promise<void> {
-    // After everything that can ask in this moment has asked.
-    await new Promise<void>((resolve) => setImmediate(resolve));
     while (waiting.length > 0) {
+      if (gatherMs > 0) await new Promise<void>((resolve) => setTimeout(resolve, gatherMs));
+      // After everything that can ask in this moment has asked.
+      else await new Promise<void>((resolve) => setImmediate(resolve));
       const batch = waiting;
       waiting = [];
       await run(batch);
