@@ -254,3 +254,24 @@ for (const [type, given] of Object.entries(cases)) {
     else await assert.rejects(sms.balance(admin, provider.id), code('sms.not_supported'));
   });
 }
+
+test('a message whose answer was lost is not sent again, and a report with our reference settles it', async () => {
+  vonage.refused.clear();
+  smsc.refused.clear();
+  for (const [type, gateway] of [['vonage', vonage], ['smsc', smsc]] as const) {
+    const { settings, secrets, report } = cases[type]!;
+    const provider = await sms.createProvider(admin, { type, name: type, settings, secrets, isDefault: false });
+    const count = gateway.messages.size;
+    gateway.spoilNext('silence');
+    const id = await send(provider.id);
+    const lost = await deliveries.get(admin, id);
+    assert.ok(['unknown', 'accepted'].includes(lost.state), lost.state);
+    assert.equal(gateway.messages.size, count + 1, 'once');
+    const number = [...gateway.messages.keys()].at(-1)!;
+    const url = provider.callbackUrl!;
+    await sms.callback(provider.id, url.split('/').at(-1)!, asCallback(url, report(number, true, url)));
+    await jobs.drain();
+    assert.equal((await deliveries.get(admin, id)).state, 'delivered', type);
+    assert.equal(gateway.messages.size, count + 1, 'once');
+  }
+});
