@@ -97,7 +97,7 @@ export function unclear(body: string): SmsProblem {
   return { outcome: 'unknown', code: 'sms.answer_unclear', detail: short(body) };
 }
 
-export function short(said: string): string {
+function short(said: string): string {
   return said.replace(/\s+/g, ' ').trim().slice(0, 300);
 }
 
