@@ -145,6 +145,7 @@ export const errorCodes = {
   'sms.settings_unusable': 409,
   'sms.secret_missing': 400,
   'sms.not_supported': 409,
+  'sms.changed_meanwhile': 409,
   'sms.callback_refused': 403,
   'sms.balance_unknown': 502,
   // Chat, feed

@@ -750,6 +750,8 @@ create table sms_providers (
   settings jsonb default '{}'::jsonb not null,
   secret bytea,
   callback_token text default (gen_random_uuid())::text not null,
+  previous_callback_token text,
+  previous_callback_until timestamp with time zone,
   limits jsonb default '{}'::jsonb not null,
   is_default boolean default false not null,
   created_at timestamp with time zone not null,

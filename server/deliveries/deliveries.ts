@@ -321,7 +321,7 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
       return ids;
     });
     return batch.map(({ delivery }) => ours.has(delivery.id));
-  });
+  }, { gatherMs: recordGatherMs });
 
   /** false: another worker took the delivery over, and nothing was written. */
   async function record(delivery: Claimed, outcome: Outcome): Promise<boolean> {

@@ -270,6 +270,7 @@ export const table: readonly Row[] = [
   row('PATCH /api/sms/providers/{id}', adminsOnly, async (w) => ({ ...(await smsProvider(w)), body: { name: 'Иной' } })),
   row('DELETE /api/sms/providers/{id}', adminsOnly, smsProvider),
   row('GET /api/sms/providers/{id}/balance', 'xxxxxk', smsProvider, 'that cannot be asked'),
+  row('POST /api/sms/providers/{id}/callback-url', adminsOnly, smsProvider),
   row('GET /api/sms/callbacks/{providerId}/{secret}', '------', async (w) => ({ params: { providerId: (await smsProvider(w)).params.id, secret: 'guessed' } })),
   row('POST /api/sms/callbacks/{providerId}/{secret}', '------', async (w) => ({ params: { providerId: (await smsProvider(w)).params.id, secret: 'guessed' }, body: { status: 'delivered' } })),
   row('POST /api/sms/providers/{id}/test', adminsOnly, async (w) => ({ ...(await smsProvider(w)), body: { phone: '+79001234567' } })),

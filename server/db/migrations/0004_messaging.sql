@@ -152,6 +152,9 @@ create table sms_providers (
   secret bytea,
   -- The secret in the address its reports come to.
   callback_token text not null default gen_random_uuid()::text,
+  -- The one before, which reports of what was sent under it still bear.
+  previous_callback_token text,
+  previous_callback_until timestamptz,
   -- { perSecond, perMinute, perHour, perDay }: what the administrator set below the kind's own.
   limits jsonb not null default '{}',
   is_default boolean not null default false,

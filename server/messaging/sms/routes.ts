@@ -46,6 +46,10 @@ export function smsRoutes({ sms, db, publicUrl }: { sms: Sms; db: Db; publicUrl:
       schema: { tags, summary: 'What is left on the account (administrators)', params, response: { 200: api.smsBalance } },
     }, (request) => sms.balance(request.actor, request.params.id));
 
+    app.post('/api/sms/providers/:id/callback-url', {
+      schema: { tags, summary: 'Replace the address of callbacks; the old one is heard for a week more', params, response: { 200: api.smsProvider } },
+    }, (request) => sms.replaceCallbackUrl(request.actor, request.params.id));
+
     await app.register(callbackRoutes({ sms, publicUrl }));
 
     app.post('/api/sms/providers/:id/test', {

@@ -39,7 +39,7 @@ export interface ProviderInput {
   secrets: Record<string, string>;
   isDefault: boolean;
 }
-export type Provider = Omit<store.ProviderRow, 'secret' | 'callbackToken'> & {
+export type Provider = Omit<store.ProviderRow, 'secret' | 'callbackToken' | 'previousCallbackToken' | 'previousCallbackUntil'> & {
   secretNames: string[];
   /** What to give the provider for its reports; null: this kind does not report. */
   callbackUrl: string | null;
@@ -234,21 +234,27 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
     return row;
   }
 
-  async function save(actor: Actor, id: number | null, input: ProviderInput): Promise<Provider> {
+  /** `seen`: what the change is made of; another change in between is refused, or it would be undone. */
+  async function save(actor: Actor, seen: store.ProviderRow | null, input: ProviderInput): Promise<Provider> {
     const settings = await checked(actor, typeOf(input.type), input.settings, input.secrets, input.name);
     const secret = Object.keys(input.secrets).length > 0 ? deliveries.secrets.seal(purpose, input.secrets) : null;
     const row = { type: input.type, name: input.name, settings, limits: input.limits ?? {}, secret, isDefault: input.isDefault };
     return db.transaction(async (tx) => {
-      const savedId = id ?? (await store.insert(tx, row, randomBytes(24).toString('base64url'), now()));
-      if (id !== null) await store.update(tx, id, row);
+      const savedId = seen?.id ?? (await store.insert(tx, row, newToken(), now()));
+      if (seen && !(await store.update(tx, seen.id, row, seen))) throw new UserError('sms.changed_meanwhile', { name: seen.name });
       if (input.isDefault) await store.keepOneDefault(tx, savedId);
       await bumpConfig(tx, 'channels');
       return toProvider(await found(tx, savedId));
     });
   }
 
+  function isTokenOf({ callbackToken, previousCallbackToken, previousCallbackUntil }: store.ProviderRow, token: string): boolean {
+    const isBefore = previousCallbackUntil !== null && previousCallbackUntil > now() && isSame(token, previousCallbackToken ?? '');
+    return isSame(token, callbackToken) || isBefore;
+  }
+
   function toProvider(row: store.ProviderRow): Provider {
-    const { secret: _sealed, callbackToken: _token, ...shown } = row;
+    const { secret: _sealed, callbackToken: _token, previousCallbackToken: _before, previousCallbackUntil: _until, ...shown } = row;
     const callbackUrl = types.get(row.type)?.can.callbacks ? environmentOf(row, {}).callbackUrl : null;
     return { ...shown, callbackUrl, secretNames: Object.keys(secretsOf(row) ?? {}).sort() };
   }
@@ -298,10 +304,18 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
       const type = typeOf(row.type);
       const settings = change.settings ?? row.settings;
       const kept = type.destination(settings) === type.destination(row.settings) ? secretsOf(row) : {};
-      return save(actor, id, {
+      return save(actor, row, {
         type: row.type, name: change.name ?? row.name, settings, limits: change.limits ?? row.limits, isDefault: change.isDefault ?? row.isDefault,
         secrets: withoutEmpty({ ...kept, ...change.secrets }),
       });
+    },
+
+    /** A new secret in the address of callbacks. The old address is heard for a week more: what was sent with it is still reported there. */
+    async replaceCallbackUrl(actor: Actor, id: number): Promise<Provider> {
+      requireAdmin(actor);
+      const changed = await store.replaceCallbackToken(db, id, newToken(), new Date(now().getTime() + oldCallbackMs));
+      if (changed === 0) throw new UserError('request.not_found', { kind: 'sms_provider', id });
+      return toProvider(await found(db, id));
     },
 
     async deleteProvider(actor: Actor, id: number): Promise<void> {
@@ -320,7 +334,7 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
     async callback(id: number, token: string, callback: SmsCallback): Promise<SmsCallbackReading['answer'] | undefined> {
       const provider = await store.find(db, id);
       const type = provider && types.get(provider.type);
-      if (!provider || !type || !isSame(token, provider.callbackToken) || !type.can.callbacks) return undefined;
+      if (!provider || !type || !isTokenOf(provider, token) || !type.can.callbacks) return undefined;
       const secrets = secretsOf(provider);
       if (!secrets) throw new UserError('sms.secret_unreadable', { name: provider.name });
       const { isGenuine, updates, answer } = type.parseCallback(callback, provider.settings, { ...environmentOf(provider, secrets), report: async () => {} });
@@ -366,6 +380,9 @@ export type Sms = ReturnType<typeof createSms>;
 const longestMessageId = 200;
 /** More than any provider puts into one call. */
 const updatesAtOnce = 1000;
+
+const oldCallbackMs = 7 * 24 * 3_600_000;
+const newToken = () => randomBytes(24).toString('base64url');
 
 /** In the same time whatever is given. */
 function isSame(given: string, expected: string): boolean {

@@ -11,11 +11,14 @@ export interface ProviderRow {
   secret: Buffer | null;
   /** In the address of callbacks. */
   callbackToken: string;
+  /** The one before; good until then. */
+  previousCallbackToken: string | null;
+  previousCallbackUntil: Date | null;
   isDefault: boolean;
   createdAt: Date;
 }
 
-const columns = sql`id, type, name, settings, limits, secret, callback_token, is_default, created_at`;
+const columns = sql`id, type, name, settings, limits, secret, callback_token, previous_callback_token, previous_callback_until, is_default, created_at`;
 
 export const list = (q: Queryable): Promise<ProviderRow[]> => q.rows(sql`select ${columns} from sms_providers where deleted_at is null order by lower(name), id`);
 export const find = (q: Queryable, id: number): Promise<ProviderRow | undefined> =>
@@ -32,9 +35,14 @@ export async function insert(q: Queryable, provider: Written, callbackToken: str
   return made.id;
 }
 
-export const update = (q: Queryable, id: number, provider: Written): Promise<number> =>
-  q.run(sql`update sms_providers set name = ${provider.name}, settings = ${json(provider.settings)}, limits = ${json(provider.limits)}, secret = ${provider.secret},
-    is_default = ${provider.isDefault} where id = ${id}`);
+/** false: somebody changed it since `seen` was read, and nothing was written. */
+export const update = async (q: Queryable, id: number, provider: Written, seen: Pick<ProviderRow, 'settings' | 'secret'>): Promise<boolean> =>
+  (await q.run(sql`update sms_providers set name = ${provider.name}, settings = ${json(provider.settings)}, limits = ${json(provider.limits)}, secret = ${provider.secret},
+    is_default = ${provider.isDefault} where id = ${id} and deleted_at is null and settings = ${json(seen.settings)}::jsonb and secret is not distinct from ${seen.secret}::bytea`)) === 1;
+
+export const replaceCallbackToken = (q: Queryable, id: number, token: string, previousUntil: Date): Promise<number> =>
+  q.run(sql`update sms_providers set previous_callback_token = callback_token, previous_callback_until = ${previousUntil}, callback_token = ${token}
+    where id = ${id} and deleted_at is null`);
 
 export const keepOneDefault = (q: Queryable, id: number): Promise<number> =>
   q.run(sql`update sms_providers set is_default = false where id <> ${id} and is_default`);
