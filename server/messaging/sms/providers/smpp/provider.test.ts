@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { PDU } from 'smpp';
+import { testCertificate } from '../../../../../test/support/smtp.ts';
 import { smsParts } from '../../parts.ts';
 import type { SmsOutcome, SmsUpdate } from '../../provider.ts';
 import { encodeText, encodeWhole } from './encoding.ts';
@@ -127,6 +128,13 @@ test('a transmitter and a receiver do for a transceiver', async () => {
   smsc.deliver(receiptText('id-1', 'DELIVRD'));
   await until(() => updates.length > 0, 'a receipt');
   assert.equal(updates[0]?.state, 'delivered');
+});
+
+test('TLS takes no certificate that nobody vouches for, unless an administrator says so', async () => {
+  const smsc = await smscWith(testCertificate);
+  assert.deepEqual(fate(await link(smsc.port, { tls: true, host: 'localhost' }).say('x')), ['transient', 'sms.gateway_unreachable']);
+  assert.equal(smsc.heard.length, 0, 'no password went out');
+  assert.deepEqual(fate(await link(smsc.port, { tls: true, host: 'localhost', tlsVerify: false }).say('x')), ['accepted', 'id-1']);
 });
 
 test('throttling delays: nothing knocks until the time has come, and nothing is lost', async () => {
