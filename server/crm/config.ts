@@ -299,6 +299,14 @@ export function createConfig({ db, live, people, items, now }: ConfigDeps) {
     return id;
   }
 
+  /** «Тип сделки»: an own field like any other, there from the start because texts of robots speak of it. */
+  async function insertDealType(tx: Tx, itemTypeId: number, language: Language): Promise<void> {
+    const options = ['sale', 'complex', 'goods', 'services', 'service'].map((code, index) => ({ id: index + 1, name: text(language, `crm.deal_type.${code}`) }));
+    await tx.run(sql`
+      insert into fields (entity, item_type_id, code, name, type, settings)
+      values ('item', ${itemTypeId}, 'dealType', ${text(language, 'crm.deal_type')}, 'list', ${json({ options })})`);
+  }
+
   return {
     syncFieldIndexes,
 
@@ -312,7 +320,9 @@ export function createConfig({ db, live, people, items, now }: ConfigDeps) {
       const made: number[] = [];
       for (const type of systemTypes) {
         if (known.has(type.code)) continue;
-        made.push(await insertType(tx, { ...type, name: text(language, `crm.types.${type.code}`), isSystem: true }, text(language, 'crm.pipeline.default'), language));
+        const id = await insertType(tx, { ...type, name: text(language, `crm.types.${type.code}`), isSystem: true }, text(language, 'crm.pipeline.default'), language);
+        if (type.code === 'deal') await insertDealType(tx, id, language);
+        made.push(id);
       }
       if (made.length > 0) await changed(tx, []);
       return made;

@@ -158,7 +158,9 @@ export function createRunScope(
     return chat;
   }
 
+  const chosenChats = new Set<number>();
   const context: RobotContext & ResolveScope = {
+    chooseChat: (id) => chosenChats.add(id),
     source,
     now,
     note,
@@ -222,6 +224,9 @@ export function createRunScope(
         if (!batch.newChats.has(chatId)) {
           const chat = await existingChat(chatId);
           if (chat.runId === null) throw new RobotFailure('chat.not_by_robot', { title: chat.title, id: chatId });
+          // Whoever may fill a field must not let people into a chat that is about something else.
+          const isOwn = chat.itemId === item().id || (chat.itemId !== null && chat.itemId === item().parentId);
+          if (!isOwn && !chosenChats.has(chatId)) throw new RobotFailure('chat.of_other_item', { title: chat.title, id: chatId });
           const already = members.filter((id) => chat.memberIds.includes(id));
           if (already.length > 0) note('already_members', { ids: already });
         }

@@ -21,6 +21,8 @@ export interface ResolveScope {
   reader(employeeId: number | null): Reader;
   /** People the sources mean right now; who is left out is written into the run's trace. */
   recipients(sources: readonly RecipientSource[]): Recipients;
+  /** The chat was chosen by its id while the robot was configured, by somebody who may: not read from a field. */
+  chooseChat(id: number): void;
   /** For the decision trace. */
   note(code: string, params?: Record<string, unknown>): void;
 }
@@ -135,6 +137,12 @@ function valueProblems(saved: string | number | null, env: SettingsEnv, isRight:
 /** A foreign value in a message: enough of it to be recognised. */
 function shown(value: unknown): string {
   return cut(String(value), 100);
+}
+
+/** Whether the text is nothing but the result of another robot. */
+function isResultAlone(compiled: Template, raw: unknown): boolean {
+  const [only] = compiled.references;
+  return compiled.references.length === 1 && only?.source === 'result' && typeof raw === 'string' && /^\s*\{=[^{}]*\}\s*$/.test(raw);
 }
 
 /** A whole number of characters as people see them: a cut never leaves half an emoji. */
@@ -254,6 +262,7 @@ export const field = {
         if (isEmptyValue(value)) throw new RobotFailure('chat.none');
         const id = idOf(typeof value === 'string' ? value.trim() : value);
         if (id === undefined) throw new RobotFailure('chat.not_an_id', { value: shown(value) });
+        if (!compiled || compiled.isPlain) scope.chooseChat(id);
         return id;
       };
     },
@@ -343,7 +352,11 @@ export const field = {
       const compiled = saved.map((row) => ({ field: row.field, raw: row.value, text: typeof row.value === 'string' ? compileTemplate(row.value) : undefined }));
       return (scope) => {
         const values: Record<string, unknown> = {};
-        for (const { field: code, raw, text } of compiled) values[code] = text && !text.isPlain ? valueOf(text, scope) : raw;
+        for (const { field: code, raw, text } of compiled) {
+          // The robot above failed and left no result: what the field holds stays, rather than being emptied.
+          if (text && isResultAlone(text, raw) && text.value(scope.source) === undefined) scope.note('result_missing', { field: code });
+          else values[code] = text && !text.isPlain ? valueOf(text, scope) : raw;
+        }
         return values;
       };
     },

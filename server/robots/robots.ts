@@ -128,13 +128,16 @@ export function createRobots(deps: RobotsDeps) {
     const [foreign] = await store.foreignRobotIds(tx, pipeline.id, ids);
     if (foreign !== undefined) throw new UserError('robots.id_foreign', { id: foreign }, 'robots');
     const stageIds = new Set(pipeline.stages.map((stage) => stage.id));
-    const astray = robots.findIndex((robot) => !stageIds.has(robot.stageId));
+    const before = await store.findDraft(tx, pipeline.id);
+    if (!before && revision !== 0) throw new UserError('robots.changed_meanwhile', { pipeline: pipeline.name });
+    // A stage that was deleted under its robots shows as a problem; the rest of the draft can still be saved.
+    const stood = new Map(before?.robots.map((robot) => [robot.id, robot.stageId]));
+    const astray = robots.findIndex((robot) => !stageIds.has(robot.stageId) && stood.get(robot.id) !== robot.stageId);
     if (astray !== -1) throw new UserError('request.not_found', { kind: 'stage', id: robots[astray]?.stageId ?? 0 }, `robots.${astray}.stageId`);
     const unknown = robots.findIndex((robot) => !robotType(robot.type));
     if (unknown !== -1) throw new UserError('robots.type_unknown', { type: robots[unknown]?.type ?? '' }, `robots.${unknown}.type`);
     if (!actor.isAdmin) {
-      const before = (await store.findDraft(tx, pipeline.id))?.robots ?? [];
-      const speaker = findForeignSpeaker(robots, before, actor.employeeId, robotType);
+      const speaker = findForeignSpeaker(robots, before?.robots ?? [], actor.employeeId, robotType);
       if (speaker) throw new UserError('robots.sender_admin_only', { robot: titleOf(speaker, actor.language) }, 'robots');
     }
     const saved = await store.saveDraft(tx, { pipelineId: pipeline.id, robots, revision, at: now(), by: actor.employeeId });

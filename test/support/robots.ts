@@ -166,6 +166,7 @@ export async function runRobot(type: RobotType, settings: unknown, given: Given 
   const scope: ResolveScope = {
     source,
     note,
+    chooseChat: () => {},
     reader: (id) => {
       const reader = id === null ? undefined : directory.employee(id);
       return { language: reader?.language ?? 'ru', timeZone: reader?.timeZone ?? 'Europe/Moscow', companyCurrency: 'RUB' };
