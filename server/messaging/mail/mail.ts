@@ -11,6 +11,7 @@
  *
  * Does not do: receive mail (returned letters are handed in over HTTP), write to the timeline (letters to employees are not shown there).
  */
+import { createReadStream } from 'node:fs';
 import { z } from 'zod';
 import { bbcodeToHtml, bbcodeToText, escapeHtml } from '../../../shared/bbcode.ts';
 import { UserError } from '../../../shared/errors.ts';
@@ -68,6 +69,8 @@ const emailContent = z.object({
 });
 
 const megabyte = 1024 * 1024;
+/** Small pieces: their garbage is collected before it piles up. 20 MB cost 34 MB of memory with these, 45 with the usual 64 KB. */
+const pieceBytes = 6 * 1024;
 const defaultAttachmentLimitMb = 20;
 
 export function createMail({ db, drive, deliveries, now, publicUrl, patienceMs }: MailOptions) {
@@ -125,8 +128,8 @@ export function createMail({ db, drive, deliveries, now, publicUrl, patienceMs }
 
   async function attachmentOf(fileId: number) {
     try {
-      const { file, stream } = await drive.open(db, fileId);
-      return { name: file.name, mediaType: file.mediaType, sizeBytes: file.sizeBytes, open: () => stream() };
+      const { file, path } = await drive.open(db, fileId);
+      return { name: file.name, mediaType: file.mediaType, sizeBytes: file.sizeBytes, open: () => createReadStream(path, { highWaterMark: pieceBytes }) };
     } catch (error) {
       if (error instanceof UserError) return { goneName: (await drive.nameOf(db, fileId)) ?? `№ ${fileId}` };
       throw error;
@@ -211,9 +214,9 @@ export function createMail({ db, drive, deliveries, now, publicUrl, patienceMs }
   }
 
   return {
-    /** Starts sending: registers the loop of the channel. Two rounds side by side, so that one slow server does not hold up all. */
+    /** Starts sending: registers the loop of the channel. Rounds side by side, so that one slow server does not hold up all, and connections have letters while another round is claimed. */
     startSending(): void {
-      deliveries.addSender({ channel: 'email', lanes: 2, roundSize: 100, send });
+      deliveries.addSender({ channel: 'email', lanes: 3, roundSize: 100, send });
     },
 
     /** Closes idle connections, so that the process can end. */
