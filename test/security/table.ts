@@ -73,6 +73,10 @@ const smsProvider = async (w: World) => {
     insert into sms_providers (type, name, settings, created_at) values ('http', 'Ещё', '{"url":"https://example.com/send"}', ${w.clock.now()}) returning id`);
   return id(made?.id ?? 0);
 };
+const bounce = [
+  'Content-Type: multipart/report; report-type=delivery-status; boundary=b', '', '--b', 'Content-Type: message/delivery-status', '', 'Reporting-MTA: dns; mx.example.com', '',
+  'Final-Recipient: rfc822; nobody@example.com', 'Action: failed', 'Status: 5.1.1', '', '--b', 'Content-Type: text/rfc822-headers', '', 'Message-ID: <other@example.com>', '', '--b--', '',
+].join('\r\n');
 const newSender = { name: 'Отдел', address: 'team@example.com', host: '127.0.0.1', port: 1, security: 'none' };
 
 export const table: readonly Row[] = [
@@ -262,7 +266,7 @@ export const table: readonly Row[] = [
   row('PATCH /api/mail/senders/{id}', 'xxxxxf', (w) => ({ ...id(w.mailSenderId), body: { host: '127.0.0.1', port: 1 } })),
   row('DELETE /api/mail/senders/{id}', adminsOnly, mailSender),
   row('POST /api/mail/senders/{id}/test', adminsOnly, (w) => ({ ...id(w.mailSenderId), body: { address: 'me@example.com' } })),
-  row('POST /api/mail/bounces', 'xxxxxf', () => ({ body: { message: 'Subject: no report' } })),
+  row('POST /api/mail/bounces', adminsOnly, () => ({ body: { message: bounce } })),
   row('GET /api/sms/provider-types', everybody),
   row('GET /api/sms/providers', adminsOnly),
   row('POST /api/sms/providers', adminsOnly, () => ({ body: { type: 'http', name: 'Шлюз', settings: { url: 'https://example.com/send' } } })),
