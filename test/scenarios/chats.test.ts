@@ -184,3 +184,45 @@ test('the private message goes to the chat the two have already, and to each rec
   assert.deepEqual((await told.messages(lawyer, ofLawyer?.id ?? 0)).map((message) => message.body), ['Проверьте договор']);
   assert.equal(ofLawyer?.unreadCount, 1);
 });
+
+test('a field cannot let people into the chat of another item', async () => {
+  const { deal, stage } = await stages('Чат', 'Из поля');
+  const maker = await given.robot(stage('Чат'), 'create-group-chat', { title: 'Договор', members: [person(lawyer)] });
+  const adder = await given.robot(stage('Из поля'), 'add-chat-members', { chat: field, members: [person(legalHead)], showHistory: true });
+  const [secret, other] = [await deal({ title: 'Секретная' }), await deal({ title: 'Другая' })];
+  await moved(secret, stage('Чат'));
+  await drain();
+  const chatId = (await told.run(secret, maker)).results.chatId;
+  await api(admin).patch(`/api/items/${other.id}`, { values: { groupChatId: String(chatId) } });
+  await moved(other, stage('Из поля'));
+  await drain();
+  const run = await told.run(other, adder);
+  assert.equal(run.reason, 'chat.of_other_item');
+  assert.match(run.explanation, /относится к другому элементу/);
+  assert.deepEqual(await told.members(lawyer, chatId), [manager.id, lawyer.id]);
+});
+
+test('a robot that failed to make a chat does not empty the field that holds an earlier one', async () => {
+  const { deal, stage } = await stages('Чат');
+  const maker = await given.robot(stage('Чат'), 'create-group-chat', { title: 'Договор', members: [owner] });
+  const keeper = await given.robot(stage('Чат'), 'change-item', { values: [{ field: 'groupChatId', value: `{=A${maker.id}:chatId}` }] });
+  const item = await deal({ values: { groupChatId: '42' } });
+  await moved(item, stage('Чат'));
+  await drain();
+  assert.equal((await told.run(item, maker)).reason, 'recipients.too_few');
+  const run = await told.run(item, keeper);
+  assert.match(run.notes.join(' '), /не оставил результата/);
+  assert.equal((await api(admin).get(`/api/items/${item.id}`)).values.groupChatId, '42');
+});
+
+test('the type of a deal is there from the start, for texts of robots', async () => {
+  const { pipeline, deal, stage } = await stages('Тип');
+  const tree = JSON.stringify(await api(admin).get(`/api/pipelines/${pipeline.id}/robots/picker`, { stageId: stage('Тип').id }));
+  assert.match(tree, /"placeholder":"\{=Document:dealType\}","name":"Тип сделки"/);
+  const robot = await given.robot(stage('Тип'), 'comment', { text: 'Тип: {=Document:dealType}' });
+  const item = await deal({ values: { dealType: 'Услуги' } });
+  await moved(item, stage('Тип'));
+  await drain();
+  assert.equal((await told.run(item, robot)).state, 'done');
+  assert.match(JSON.stringify(await api(admin).get(`/api/items/${item.id}/timeline`)), /Тип: Услуги/);
+});
