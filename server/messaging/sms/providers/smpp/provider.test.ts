@@ -322,6 +322,15 @@ test('closing waits for the answers under way and unbinds', async () => {
   assert.equal(smsc.binds.length, 1);
 });
 
+test('closing does not wait for an SMSC that never answers the bind', async () => {
+  let isReached = false;
+  const { smpp } = link(await raw(() => { isReached = true; }), { responseSeconds: 60 });
+  await until(() => isReached, 'connected');
+  const start = performance.now();
+  await smpp.close();
+  assert.ok(performance.now() - start < 5000);
+});
+
 /** An SMSC of bare octets. */
 async function raw(behave: (socket: Socket) => void): Promise<number> {
   const sockets = new Set<Socket>();

@@ -78,6 +78,7 @@ export function createSession({ settings, onDeliver }: SessionOptions) {
   /** Bound, and so usable. */
   let socket: Socket | null = null;
   let connecting: Promise<void> | null = null;
+  let opening: Socket | null = null;
   let reconnect: NodeJS.Timeout | null = null;
   let failures = 0;
   let lastFailure = new Error('The link is not up.');
@@ -108,6 +109,7 @@ export function createSession({ settings, onDeliver }: SessionOptions) {
       ? connectTls({ ...options, rejectUnauthorized: settings.tlsVerify, ...(isIP(settings.host) ? {} : { servername: settings.host }) })
       : connectTcp(options);
     fresh.setNoDelay(true);
+    opening = fresh;
     try {
       await new Promise<void>((resolve, reject) => {
         const timer = setTimeout(() => reject(new Error(`no connection in ${settings.connectMs / 1000} s`)), settings.connectMs);
@@ -312,6 +314,8 @@ export function createSession({ settings, onDeliver }: SessionOptions) {
       lastFailure = new Error('Sending stops.');
       if (reconnect) clearTimeout(reconnect);
       if (pulse) clearTimeout(pulse);
+      // A link that is not bound yet carries nothing.
+      if (!socket) opening?.destroy();
       await connecting?.catch(() => {});
       const last = socket;
       if (!last) return;
