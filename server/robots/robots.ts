@@ -216,6 +216,15 @@ export function createRobots(deps: RobotsDeps) {
     });
   }
 
+  /** Whether anything the run did reached the person: a notification, a message, a post, a letter or an SMS. */
+  async function hasTold(runId: number, employeeId: number): Promise<boolean> {
+    const { notifications, chat, feed, deliveries } = deps.writers;
+    const [deliveriesOfRun, ...inside] = await Promise.all([
+      deliveries.byRuns(db, [runId]), notifications.hasTold(db, runId, employeeId), chat.hasTold(db, runId, employeeId), feed.hasTold(db, runId, employeeId),
+    ]);
+    return inside.includes(true) || deliveriesOfRun.some((delivery) => delivery.employeeId === employeeId);
+  }
+
   /** What a robot's own type says of its failures comes before the common reasons. */
   function sayReason(row: store.JournalRow, condition: string, language: Language, directory: Directory, fieldName: (written: string) => string): string {
     const params = sayable(row.trace?.params ?? {}, directory);
@@ -399,13 +408,12 @@ export function createRobots(deps: RobotsDeps) {
       const [row] = await store.listRuns(db, { ids: [runId], limit: 1 });
       const gone = new UserError('request.not_found', { kind: 'run', id: runId });
       if (!row) throw gone;
-      // Somebody told of an item he may not see asks why: the answer must not name the item either.
-      await visibleItem(db, actor, row.itemId).catch((error: unknown) => {
-        throw error instanceof UserError ? gone : error;
-      });
       const [run] = await explainRuns(db, actor, [row]);
       if (!run) throw new Error('A run was explained to nothing.');
-      return run;
+      if (await crm.mayViewItem(db, actor, row.itemId)) return run;
+      if (!(await hasTold(runId, actor.employeeId))) throw gone;
+      // «Почему это пришло мне?» of somebody who may not see the item: which robot and when, and no value of the item.
+      return { ...run, explanation: text(actor.language, 'robots.reasons.told_you', { robot: run.robotTitle, stage: run.stageName }), notes: [], results: null, reason: null };
     },
 
     /** A waiting run acts at once, whatever its moment; what waits for it follows. */

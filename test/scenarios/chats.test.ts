@@ -192,7 +192,7 @@ test('a field cannot let people into the chat of another item', async () => {
   const [secret, other] = [await deal({ title: 'Секретная' }), await deal({ title: 'Другая' })];
   await moved(secret, stage('Чат'));
   await drain();
-  const chatId = (await told.run(secret, maker)).results.chatId;
+  const chatId = Number((await told.run(secret, maker)).results?.chatId);
   await api(admin).patch(`/api/items/${other.id}`, { values: { groupChatId: String(chatId) } });
   await moved(other, stage('Из поля'));
   await drain();

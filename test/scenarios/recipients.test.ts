@@ -128,3 +128,24 @@ test('ten thousand people are told in one run, each once', async () => {
     select count(*) as rows, count(distinct employee_id) as people from notifications where item_id = ${item.id} and employee_id = any(${ids}::bigint[])`);
   assert.deepEqual(row, { rows: 10_000, people: 10_000 });
 });
+
+test('whoever was told may ask why, even of an item he may not see; others may not', async () => {
+  const { pipeline, deal, stage } = await stages();
+  const roles = await api(admin).get('/api/access-roles');
+  // Nobody but administrators sees this pipeline.
+  for (const role of roles.items) {
+    const rights = ['view', 'add', 'change', 'move', 'delete', 'robots'].map((action) => ({ itemTypeId: pipeline.itemTypeId, pipelineId: pipeline.id, action, scope: 'none' }));
+    await api(admin).patch(`/api/access-roles/${role.id}`, { rights: [...role.rights, ...rights] });
+  }
+  const robot = await given.robot(stage, 'notify', { text: 'Сумма {=Document:amount}', recipients: [{ kind: 'employee', id: anna.id }] });
+  const item = await deal({ amount: 777 });
+  await moved(item, stage);
+  await drain();
+  await assert.rejects(api(anna).get(`/api/items/${item.id}`), { status: 404 });
+  const { runId } = (await api(anna).get('/api/notifications')).items[0];
+  const why = await api(anna).get(`/api/runs/${runId}`);
+  assert.equal(why.robotId, robot.id);
+  assert.equal(why.explanation, 'Вам сообщил об этом робот «notify», который сработал на стадии «Тут».');
+  assert.doesNotMatch(JSON.stringify(why), /777/);
+  await assert.rejects(api(boris).get(`/api/runs/${runId}`), { status: 404 });
+});

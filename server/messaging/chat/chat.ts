@@ -597,6 +597,8 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
 
     /** Ids of chats to be inserted: a robot's result before its rows are written. Not given back on rollback. */
     reserveIds: (tx: Tx, count: number): Promise<number[]> => store.nextIds(tx, 'chats', count),
+    /** Whether this person sees a message, or is in a chat, of the run. */
+    hasTold: (q: Queryable, runId: number, employeeId: number): Promise<boolean> => store.hasTold(q, runId, employeeId),
     reserveMessageIds: (tx: Tx, count: number): Promise<number[]> => store.nextIds(tx, 'messages', count),
 
     async insertChats(tx: Tx, rows: readonly RobotChatToInsert[]): Promise<void> {

@@ -441,3 +441,11 @@ export async function isMessageVisible(q: Queryable, messageId: number, me: numb
       and (m.id > cm.history_after_id or (cm.chat_id is null and c.kind = 'open'))`);
   return row !== undefined;
 }
+
+export async function hasTold(q: Queryable, runId: number, employeeId: number): Promise<boolean> {
+  return (await q.first(sql`
+    select 1 from messages m join chat_members c on c.chat_id = m.chat_id and c.employee_id = ${employeeId}
+    where m.run_id = ${runId} and m.id > c.history_after_id
+    union all
+    select 1 from chats c join chat_members m on m.chat_id = c.id and m.employee_id = ${employeeId} where c.run_id = ${runId}`)) !== undefined;
+}

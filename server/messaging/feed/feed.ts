@@ -268,6 +268,8 @@ export function createFeed({ db, live, people, drive, now }: { db: Db; live: Liv
 
     /** Ids of posts to be written: a robot's result before its rows are. Not given back on rollback. */
     reserveIds: (tx: Tx, count: number): Promise<number[]> => store.nextIds(tx, count),
+    /** Whether a post of the run is there for this person. */
+    hasTold: (q: Queryable, runId: number, employeeId: number): Promise<boolean> => store.hasTold(q, runId, employeeId),
 
     /** Many at once, in the transaction given. Returns their ids, in order. */
     writePosts,

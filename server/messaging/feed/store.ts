@@ -205,3 +205,9 @@ export async function fileIdsInUse(q: Queryable, postId: number): Promise<number
     union select unnest(file_ids) from post_comments where post_id = ${postId} and deleted_at is null`);
   return rows.map((row) => row.fileId);
 }
+
+export async function hasTold(q: Queryable, runId: number, employeeId: number): Promise<boolean> {
+  return (await q.first(sql`
+    select 1 from posts p where p.run_id = ${runId}
+      and (p.is_for_everyone or exists (select 1 from post_readers r where r.post_id = p.id and r.employee_id = ${employeeId}))`)) !== undefined;
+}

@@ -11,7 +11,7 @@
  */
 import type { Notification, NotificationsQuery, NotificationsRead } from '../../../shared/api/notifications.ts';
 import { UserError } from '../../../shared/errors.ts';
-import type { Db, Tx } from '../../db/db.ts';
+import type { Db, Queryable, Tx } from '../../db/db.ts';
 import type { Live } from '../../live/live.ts';
 import type { Actor } from '../../people/people.ts';
 import * as store from './store.ts';
@@ -42,6 +42,8 @@ export function createNotifications({ db, live, now }: { db: Db; live: Live; now
       return { items, nextCursor: rows.length > query.limit ? String(items.at(-1)?.id) : null };
     },
 
+    /** Whether the run told this person something here. */
+    hasTold: (q: Queryable, runId: number, employeeId: number): Promise<boolean> => store.hasTold(q, runId, employeeId),
     countUnread: async (actor: Actor): Promise<{ unread: number }> => ({ unread: await store.countUnread(db, actor.employeeId, maxCounted) }),
 
     async change(actor: Actor, id: number, { isRead }: { isRead: boolean }): Promise<Notification> {

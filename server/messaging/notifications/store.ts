@@ -80,3 +80,7 @@ export async function markUnread(tx: Tx, me: number, id: number): Promise<void> 
 export async function remove(tx: Tx, me: number, id: number): Promise<boolean> {
   return (await tx.run(sql`delete from notifications where employee_id = ${me} and id = ${id}`)) > 0;
 }
+
+export async function hasTold(q: Queryable, runId: number, employeeId: number): Promise<boolean> {
+  return (await q.first(sql`select 1 from notifications where run_id = ${runId} and employee_id = ${employeeId}`)) !== undefined;
+}
