@@ -87,6 +87,8 @@ export interface RobotDefinition<F extends Record<string, Field>, R extends Resu
   /** What robots after it may use: name → kind. */
   results: R;
   run(settings: Ready<F>, ctx: RobotContext): Promise<ResultValues<R>> | ResultValues<R>;
+  /** Whether its runs stand in the item's timeline; they always stand on the robots tab. Default: yes. */
+  isInTimeline?: boolean;
   /** Presets in the picker; the contract test checks and runs each one. `name` is a locale key `examples.<name>`. */
   examples: readonly { name: string; settings: { [K in keyof F]?: Saved<F[K]> } }[];
   /** From version 2 on: brings settings saved by an older version up to date. */
@@ -110,6 +112,7 @@ export interface RobotType {
   /** What the settings panel draws, in order. */
   readonly form: readonly FormField[];
   readonly results: ResultKinds;
+  readonly isInTimeline: boolean;
   /** Problems that keep the robot from being published; [] when it may work. */
   check(saved: unknown, env: SettingsEnv, version?: number): SettingProblem[];
   /** `saved` must have passed `check`; throws RobotFailure `robot.settings_invalid` otherwise. */
@@ -129,6 +132,7 @@ export function defineRobot<F extends Record<string, Field>, R extends ResultKin
     examples: robot.examples,
     form: Object.entries(robot.settings).map(([name, field]) => ({ name, widget: field.widget, ...field.form })),
     results: robot.results,
+    isInTimeline: robot.isInTimeline ?? true,
     check(value, env, from = version) {
       const parsed = savedSchema.safeParse(current(value ?? {}, from));
       if (!parsed.success) {

@@ -19,7 +19,7 @@ import type { Drive } from '../drive/drive.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Live } from '../live/live.ts';
 import { type Actor, type Directory, fullName, type People } from '../people/people.ts';
-import { describeCatalog, failureText, robotType } from './catalog.ts';
+import { describeCatalog, failureText, robotType, robotTypes } from './catalog.ts';
 import { type CompactTrace, explain } from './conditions.ts';
 import { type ConfigEnv, copiesOf, findForeignSpeaker, findProblems, namedThings, pickerTree, type SavedRobot } from './config.ts';
 import { type Channels, readerOf } from './context.ts';
@@ -250,8 +250,9 @@ export function createRobots(deps: RobotsDeps) {
     return { run, item };
   }
 
+  const hiddenTypes = robotTypes.filter((type) => !type.isInTimeline).map((type) => type.id);
   crm.registerTimelineSource('run', async (q, itemId, before, limit) => {
-    const rows = await store.runsForTimeline(q, itemId, before, limit);
+    const rows = await store.runsForTimeline(q, itemId, before, limit, hiddenTypes);
     return rows.map((row) => ({
       kind: 'run', id: row.id, at: row.finishedAt ?? row.createdAt, employeeId: null,
       data: { robotId: row.robotId, robotTitle: row.robotTitle ?? '', robotType: row.robotType ?? '', stageId: row.stageId, state: row.state, reason: row.reason },

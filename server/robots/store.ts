@@ -411,12 +411,13 @@ export async function existingIds(q: Queryable, ids: { chats: readonly number[];
 }
 
 /** Ended runs of an item for its timeline, newest first, older than the position. */
-export function runsForTimeline(q: Queryable, itemId: number, before: { at: Date; id: number }, limit: number): Promise<JournalRow[]> {
+export function runsForTimeline(q: Queryable, itemId: number, before: { at: Date; id: number }, limit: number, hiddenTypes: readonly string[]): Promise<JournalRow[]> {
   return q.rows<JournalRow>(sql`
     select ${runColumns}, a.stage_id, a.pipeline_id, v.number as version_number, bot.title as robot_title, bot.type as robot_type
     from arrivals a join runs r on r.arrival_id = a.id
     left join robot_versions v on v.id = r.version_id
     left join lateral (select e->>'title' as title, e->>'type' as type from jsonb_array_elements(v.robots) e where (e->>'id')::bigint = r.robot_id limit 1) bot on true
     where a.item_id = ${itemId} and r.finished_at is not null and (r.finished_at, r.id) < (${before.at}, ${before.id})
+      and (bot.type is null or bot.type <> all(${hiddenTypes}::text[]))
     order by r.finished_at desc, r.id desc limit ${limit}`);
 }

@@ -14,6 +14,8 @@ export const sendEmail = defineRobot({
     attachments: field.attachments(),
   },
   results: {},
+  // The article: the letter is not shown in the timeline of the card.
+  isInTimeline: false,
   run({ sender, from, recipients, subject, text, attachments }, ctx) {
     ctx.mail.send({ sender, from, to: recipients.ids, subject, text, fileIds: attachments });
     return {};
