@@ -82,13 +82,15 @@ function dayIn(timeZone: string, moment: Date): string {
  * with the title and the amount of the deal; `invoice.amount_missing` when the deal has none either.
  * Owner, client and currency are the deal's.
  */
-export function planInvoice({ model, deal, reserved, company, origin, now, lines: given, dueOn = null }: {
+export function planInvoice({ model, deal, reserved, company, origin, now, title, lines: given, dueOn = null }: {
   model: CrmModel;
   deal: ItemRow;
   reserved: ReservedInvoice;
   company: Pick<Company, 'language' | 'timeZone'>;
   origin: Origin;
   now: Date;
+  /** Absent: «Счёт № 5». */
+  title?: string;
   lines?: readonly InvoiceLine[];
   dueOn?: string | null;
 }): { plan: ItemPlan; row: InvoiceToInsert } {
@@ -102,7 +104,7 @@ export function planInvoice({ model, deal, reserved, company, origin, now, lines
     {
       itemTypeId: type.id,
       fields: {
-        title: text(company.language, 'crm.invoice.title', { number: String(reserved.number) }),
+        title: title ?? text(company.language, 'crm.invoice.title', { number: String(reserved.number) }),
         amount: invoiceTotal(lines), currency: deal.currency, ownerId: deal.ownerId, contactId: deal.contactId, companyId: deal.companyId,
         closesOn: dueOn, parentId: deal.id,
       },

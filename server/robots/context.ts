@@ -3,10 +3,9 @@
  * rows to the effects of the run; every "read" was loaded before or is loaded set by set: runs of a
  * batch that wait for the same kind of thing are answered by one query (`createLoader`).
  */
-import { randomBytes } from 'node:crypto';
 import { UserError } from '../../shared/errors.ts';
 import { errorMessage, text as message } from '../../shared/messages.ts';
-import { type Crm, isEmpty, type ItemRow, type Origin, planChange, planCreation, verifyReferences } from '../crm/crm.ts';
+import { type Crm, isEmpty, type ItemRow, type Origin, planChange, planInvoice, publicPath, verifyReferences } from '../crm/crm.ts';
 import type { Tx } from '../db/db.ts';
 import type { Chat, RobotChat } from '../messaging/chat/chat.ts';
 import { type Directory, expandRecipients, fullName } from '../people/people.ts';
@@ -302,26 +301,18 @@ export function createRunScope(
       },
       async createInvoice({ title, amount, dueOn, as }) {
         const row = item();
-        const type = model.itemTypeByCode('invoice');
-        if (!type) throw new RobotFailure('invoice.no_type');
+        if (!model.itemTypeByCode('invoice')) throw new RobotFailure('invoice.no_type');
         const sum = amount ?? row.amount;
         if (sum === null || sum <= 0) throw new RobotFailure('invoice.no_amount');
-        const [id, number] = await Promise.all([batch.numbers.item(), batch.numbers.invoice()]);
-        const employeeId = as ?? row.ownerId;
-        const plan = planCreation(model, id, {
-          itemTypeId: type.id,
-          fields: {
-            title: title(null), amount: sum, currency: row.currency, ownerId: employeeId, contactId: row.contactId, companyId: row.companyId,
-            parentId: row.id, ...(dueOn ? { closesOn: dueOn } : {}),
-          },
-        }, origin(employeeId), { currency: row.currency }, now);
-        const publicToken = randomBytes(24).toString('base64url');
-        effects.plans.push(plan);
-        effects.invoices.push({
-          itemId: id, number: String(number), issuedOn: dayIn(now, directory.company.timeZone), dueOn, publicToken,
-          lines: [{ name: title(null), quantity: 1, price: sum, amount: sum }],
+        const [itemId, number] = await Promise.all([batch.numbers.item(), batch.numbers.invoice()]);
+        const ownerId = as ?? row.ownerId;
+        const { plan, row: invoice } = planInvoice({
+          model, deal: { ...row, ownerId }, reserved: { itemId, number }, company: directory.company, origin: origin(ownerId), now,
+          title: title(null), lines: [{ name: title(null), quantity: 1, price: sum, amount: sum }], dueOn,
         });
-        return { invoiceId: id, number: String(number), link: `${around.publicUrl}/i/${publicToken}` };
+        effects.plans.push(plan);
+        effects.invoices.push(invoice);
+        return { invoiceId: itemId, number: invoice.number, link: around.publicUrl + publicPath(invoice) };
       },
     },
   };
@@ -362,9 +353,4 @@ export function createRunScope(
   }
 
   return { context, effects, row: item, notes, refusal: () => refusal };
-}
-
-function dayIn(at: Date, timeZone: string): string {
-  // Swedish writes days the ISO way.
-  return new Intl.DateTimeFormat('sv-SE', { timeZone }).format(at);
 }
