@@ -12,8 +12,8 @@ export interface Company {
   deals(count: number): Promise<number[]>;
   /** Moves a deal over HTTP. */
   patch(id: number, stageName: string): Promise<void>;
-  /** Moves deals in one transaction, as the write path of the CRM does it. */
-  move(ids: readonly number[], stageName: string): Promise<void>;
+  /** Moves deals in one transaction, as the write path of the CRM does it. `beforeCommit` is awaited with all written and all locks held. */
+  move(ids: readonly number[], stageName: string, beforeCommit?: () => Promise<void>): Promise<void>;
 }
 
 export const stages = { start: 'Новая', all: 'Все роботы', next: 'Следующая', waits: 'Ждёт', light: 'Лёгкая', end: 'Конец' } as const;
@@ -82,9 +82,13 @@ export async function openCompany({ given, db, vestnik, admin, api }: TestVestni
     async patch(id, stageName) {
       await api(admin).patch(`/api/items/${id}`, { stageId: pipeline.stage(stageName).id });
     },
-    async move(ids, stageName) {
+    async move(ids, stageName, beforeCommit) {
       const stageId = pipeline.stage(stageName).id;
-      const outcomes = await db.transaction((tx) => vestnik.crm.changeItems(tx, ids.map((id) => ({ id, changes: { stageId } })), origin, actor));
+      const outcomes = await db.transaction(async (tx) => {
+        const changed = await vestnik.crm.changeItems(tx, ids.map((id) => ({ id, changes: { stageId } })), origin, actor);
+        await beforeCommit?.();
+        return changed;
+      });
       for (const outcome of outcomes) if ('error' in outcome) throw outcome.error;
     },
   };
