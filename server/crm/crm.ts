@@ -19,6 +19,7 @@ import { createItems } from './items.ts';
 import { createList } from './list.ts';
 import { createModelCache } from './model.ts';
 import { createTimeline } from './timeline.ts';
+import { createTotalsLoop } from './totals.ts';
 
 export type { CrmModel, Field, FieldSettings, FieldType, ItemType, Pipeline, Stage } from './model.ts';
 export type { Cause, ChangeOutcome, FieldChanges, ItemChange, ItemPlan, ItemRow, ItemsWritten, NewItem, Origin, WithConfig } from './items.ts';
@@ -51,6 +52,8 @@ export function createCrm({ db, live, people, drive, jobs, now }: CrmDeps) {
   const clients = createClients({ live, people, model, now });
   const invoices = createInvoices({ people, items, access, model, now });
   const cards = createCards({ db, people, drive, items, list, invoices, access, model });
+
+  jobs.add(createTotalsLoop(db));
 
   live.registerTopic('item', (watcher, id) => access.mayViewItem(db, watcher, id));
   live.registerTopic('pipeline', (watcher, id) => access.mayViewPipeline(db, watcher, id));

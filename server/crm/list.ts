@@ -14,7 +14,8 @@ import type { AccessRights, Actor, People } from '../people/people.ts';
 import type { ItemFilter } from '../../shared/api/crm.ts';
 import { UserError } from '../../shared/errors.ts';
 import { itemColumns, type ItemRow } from './items.ts';
-import type { CrmModel, Field, FieldType } from './model.ts';
+import type { CrmModel, Field, FieldType, Pipeline } from './model.ts';
+import { type StageTotal, stageTotals } from './totals.ts';
 import { type FieldShape, isReference, normaliseValue, shapeOf } from './values.ts';
 
 export interface ItemSelection {
@@ -367,6 +368,23 @@ export function createList({ people, model: loadModel }: { people: People; model
     return { model, where };
   }
 
+  /** Whose items a summary is asked of, if that is all it is narrowed by: then kept totals answer. undefined: by more than that. */
+  async function ownersAsked(
+    q: Queryable, actor: Actor, pipeline: Pipeline, { search, filters = [] }: { search?: string; filters?: readonly ItemFilter[] },
+  ): Promise<readonly number[] | 'all' | undefined> {
+    if (search?.trim()) return undefined;
+    let owners = (await people.access(q, actor)).visibleOwnerIds(pipeline.itemTypeId, pipeline.id);
+    for (const { field, op, value } of filters) {
+      const wanted: unknown[] = Array.isArray(value) ? value : [value];
+      if (field !== 'ownerId' || (op !== 'eq' && op !== 'in') || wanted.length === 0 || wanted.length > 1000) return undefined;
+      const ids = wanted.filter((id) => typeof id === 'number' && Number.isSafeInteger(id) && id > 0).map(Number);
+      if (ids.length < wanted.length || (op === 'eq' && Array.isArray(value))) return undefined;
+      const sofar = owners;
+      owners = sofar === 'all' ? ids : ids.filter((id) => sofar.includes(id));
+    }
+    return owners;
+  }
+
   /** The statements of a page, for the test that asks PostgreSQL how it would run them. */
   async function pageQueries(q: Queryable, actor: Actor, request: ItemListRequest) {
     const { model, where } = await prepare(q, actor, request);
@@ -432,11 +450,12 @@ export function createList({ people, model: loadModel }: { people: People; model
     async summarizePipeline(q: Queryable, actor: Actor, pipelineId: number, selection: { search?: string; filters?: readonly ItemFilter[] } = {}): Promise<StageSummary[]> {
       const pipeline = (await loadModel(q)).pipeline(pipelineId);
       if (!pipeline || pipeline.deletedAt) throw new UserError('request.not_found', { kind: 'pipeline', id: pipelineId });
-      const { where } = await prepare(q, actor, { ...selection, itemTypeId: pipeline.itemTypeId, pipelineId });
-      const rows = where === null
-        ? []
-        : await q.rows<{ stageId: number; currency: string; count: number; amount: number | null }>(sql`
-            select i.stage_id, i.currency, count(*) as count, sum(i.amount) as amount from items i where ${where} group by i.stage_id, i.currency order by i.currency`);
+      const owners = await ownersAsked(q, actor, pipeline, selection);
+      const { where } = owners === undefined ? await prepare(q, actor, { ...selection, itemTypeId: pipeline.itemTypeId, pipelineId }) : { where: null };
+      let rows: StageTotal[] = [];
+      if (owners !== undefined) rows = await stageTotals(q, pipeline.stages.map((stage) => stage.id), owners);
+      else if (where !== null) rows = await q.rows<StageTotal>(sql`
+        select i.stage_id, i.currency, count(*) as count, sum(i.amount) as amount from items i where ${where} group by i.stage_id, i.currency order by i.currency`);
       const byStage = Map.groupBy(rows, (row) => row.stageId);
       return pipeline.stages.map((stage) => {
         const own = byStage.get(stage.id) ?? [];
