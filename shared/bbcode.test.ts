@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bbcodeToHtml, bbcodeToText } from './bbcode.ts';
+import { bbcodeToHtml, bbcodeToText, escapeBbcode } from './bbcode.ts';
 
 test('what people write becomes HTML', () => {
   const cases: [string, string][] = [
@@ -75,4 +75,20 @@ test('plain text keeps what can be kept: links, items, rows', () => {
   assert.equal(bbcodeToText('[table][tr][td]1[/td][td]2[/td][/tr][tr][td]3[/td][/tr][/table]'), '1\t2\n3');
   assert.equal(bbcodeToText('[quote]a\nb[/quote]'), '> a\n> b');
   assert.equal(bbcodeToText('😀 مرحبا [b]שלום[/b]'), '😀 مرحبا שלום');
+});
+
+test('characters that were escaped are characters', () => {
+  const texts = ['[Важно] крыша', '[b]не жирно[/b]', 'C:\\Договоры\\[5]', '\\[b]', '[url=javascript:x]y[/url]', '[*]', 'конец \\'];
+  for (const text of texts) {
+    assert.equal(bbcodeToText(escapeBbcode(text)), text);
+    assert.equal(bbcodeToText(`[b]${escapeBbcode(text)}[/b]`), text);
+    assert.doesNotMatch(bbcodeToHtml(escapeBbcode(text)), /<(?!br)/);
+  }
+  assert.equal(bbcodeToHtml('\\[b]x\\[/b] a\\b'), '[b]x[/b] a\\b');
+});
+
+test('a line break beside a list or a quote makes no empty line', () => {
+  assert.equal(bbcodeToHtml('a\n[list][*]x[/list]\nb'), 'a<ul><li>x</li></ul>b');
+  assert.equal(bbcodeToHtml('[quote]\na\n[/quote]\n\nb'), '<blockquote>a</blockquote><br>\nb');
+  assert.equal(bbcodeToHtml('[list]\n[*]a\n[list=1]\n[*]b\n[/list]\n[*]c\n[/list]'), '<ul><li>a<ol><li>b</li></ol></li><li>c</li></ul>');
 });

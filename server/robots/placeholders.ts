@@ -12,9 +12,10 @@
  *
  * Each placeholder is filled in once: a value that looks like a placeholder or like BBCode stays a text.
  */
+import { escapeBbcode } from '../../shared/bbcode.ts';
 import { text } from '../../shared/messages.ts';
 import {
-  booleanOf, dayOf, escapeBbcode, fieldOfKind, idOf, instantOf, isDay, isEmptyValue, numberOf, print,
+  booleanOf, dayOf, fieldOfKind, idOf, instantOf, isDay, isEmptyValue, numberOf, print,
   type FieldInfo, type FieldValue, type Reader, type ValueKind, type ValueSource,
 } from './values.ts';
 

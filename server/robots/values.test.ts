@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { booleanOf, dayOf, escapeBbcode, fieldOfKind, idOf, instantOf, isDay, isEmptyValue, numberOf, print, valueKinds, type FieldInfo, type Reader, type ValueKind } from './values.ts';
+import { booleanOf, dayOf, fieldOfKind, idOf, instantOf, isDay, isEmptyValue, numberOf, print, valueKinds, type FieldInfo, type Reader, type ValueKind } from './values.ts';
 import { buildSource } from '../../test/support/value-source.ts';
 
 const ru: Reader = { language: 'ru', timeZone: 'Europe/Moscow', companyCurrency: 'RUB' };
@@ -83,11 +83,6 @@ test('a day is the day of the zone, also around a change of clocks', () => {
   assert.equal(dayOf(Date.parse('2026-10-25T22:59:59Z'), 'Europe/Berlin'), '2026-10-25');
   assert.equal(dayOf(Date.parse('2026-10-25T23:00:00Z'), 'Europe/Berlin'), '2026-10-26');
   assert.equal(dayOf(Date.parse('2026-11-24T21:00:00Z'), 'Mars/Base'), '2026-11-24');
-});
-
-test('brackets and backslashes of a value stay what they are in BBCode', () => {
-  assert.equal(escapeBbcode('[url=http://x]y[/url] \\'), '\\[url=http://x\\]y\\[/url\\] \\\\');
-  assert.equal(escapeBbcode('Крыша'), 'Крыша');
 });
 
 test('a description of a bare value is made once', () => {

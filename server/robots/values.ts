@@ -7,7 +7,7 @@
  * Invariants: what is printed is always meant for people. Never `null`, `Array`, `[object Object]` or the
  * bare id of something that has a name; somebody or something that is gone is said in words.
  * A printed value is data: it is not looked through for placeholders again, and where it becomes part of
- * a BBCode text it goes through `escapeBbcode`, so `[url=…]` typed into a title is read as it was typed.
+ * a BBCode text it goes through `escapeBbcode` (shared/bbcode.ts), so `[url=…]` typed into a title is read as it was typed.
  */
 import { IANAZone } from 'luxon';
 import { text, type Language } from '../../shared/messages.ts';
@@ -193,11 +193,6 @@ function offsetMinutes(instant: number, timeZone: string): number {
     known.set(quarter, offset);
   }
   return offset;
-}
-
-/** The text in which square brackets and backslashes are themselves (`enableEscapeTags` of the BBCode parser). */
-export function escapeBbcode(plain: string): string {
-  return /[\\[\]]/.test(plain) ? plain.replace(/[\\[\]]/g, '\\$&') : plain;
 }
 
 /** The value for a person: see the module comment. Empty: ''. Several values: «А, Б». */
