@@ -175,6 +175,8 @@ export const errorCodes = {
   'robots.not_ready': 409,
   'robots.run_not_waiting': 409,
   'robots.run_not_failed': 409,
+  'triggers.mover_admin_only': 403,
+  'triggers.not_ready': 409,
 } as const satisfies Record<string, number>;
 
 export type ErrorCode = keyof typeof errorCodes;

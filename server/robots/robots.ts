@@ -9,8 +9,9 @@
  *
  * Does not do: write items, messages or letters itself (the modules to the left do), send anything.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
-import type { publishRobots, rehearsedMessage, robotSet, runView, saveRobots } from '../../shared/api/robot-sets.ts';
+import type { copyRobots, publishRobots, rehearsedMessage, robotSet, runView, saveRobots } from '../../shared/api/robot-sets.ts';
 import { UserError } from '../../shared/errors.ts';
 import { hasText, type Language, text } from '../../shared/messages.ts';
 import { type Crm, type ItemRow, lockItems, type Pipeline } from '../crm/crm.ts';
@@ -28,6 +29,8 @@ import { catalogField, fieldCatalog } from './fields.ts';
 import { parseReference, type Reference } from './placeholders.ts';
 import { namesOf } from './source.ts';
 import * as store from './store.ts';
+import { describeTriggerTypes, findForeignMover, findTriggerProblems, triggerTitle } from './trigger-config.ts';
+import { countTriggerRuns } from './trigger-store.ts';
 import type { EffectWriters, UnitOfWork } from './unit-of-work.ts';
 import { compileVersion, type RobotRecord } from './versions.ts';
 
@@ -52,6 +55,8 @@ export interface RobotsDeps {
 export type RobotSetView = z.output<typeof robotSet>;
 export type RunView = z.output<typeof runView>;
 export type RehearsedMessage = z.output<typeof rehearsedMessage>;
+
+const emptySet: store.SetContent = { robots: [], triggers: [] };
 
 /** Failures on the card of a robot count from here back. */
 const failuresSinceMs = 30 * 86_400_000;
@@ -95,24 +100,29 @@ export function createRobots(deps: RobotsDeps) {
 
   async function view(q: Queryable, actor: Actor, pipeline: Pipeline, mayEdit: boolean): Promise<RobotSetView> {
     const [draft, published] = await Promise.all([store.findDraft(q, pipeline.id), store.newestVersion(q, pipeline.id)]);
-    const robots = draft?.robots ?? [];
-    const [env, counts] = await Promise.all([
+    const { robots, triggers } = draft ?? emptySet;
+    const since = new Date(now().getTime() - failuresSinceMs);
+    const [env, counts, triggerCounts] = await Promise.all([
       configEnv(q, pipeline, robots, actor.language),
-      store.countRuns(q, robots.map((robot) => robot.id), new Date(now().getTime() - failuresSinceMs)),
+      store.countRuns(q, robots.map((robot) => robot.id), since),
+      countTriggerRuns(q, triggers.map((trigger) => trigger.id), since),
     ]);
     return {
       pipelineId: pipeline.id,
       revision: draft?.revision ?? 0,
       robots: robots.map(toSaved),
+      triggers: [...triggers],
       updatedAt: draft?.updatedAt.toISOString() ?? null,
       updatedBy: draft?.updatedBy ?? null,
       published: published ? {
         id: published.id, number: published.number, note: published.note, publishedAt: published.publishedAt.toISOString(),
-        publishedBy: published.publishedBy, robotCount: published.robots.length,
+        publishedBy: published.publishedBy, robotCount: published.robots.length, triggerCount: published.triggers.length,
       } : null,
-      hasChanges: JSON.stringify(robots) !== JSON.stringify(published?.robots ?? []),
+      hasChanges: !isDeepStrictEqual([robots, triggers], [published?.robots ?? [], published?.triggers ?? []]),
       problems: findProblems(robots, env),
+      triggerProblems: findTriggerProblems(triggers, robots, env),
       counts,
+      triggerCounts,
       mayEdit,
     };
   }
@@ -121,8 +131,8 @@ export function createRobots(deps: RobotsDeps) {
     return { ...robot };
   }
 
-  async function save(tx: Tx, actor: Actor, pipeline: Pipeline, robots: readonly RobotRecord[], revision: number): Promise<void> {
-    const ids = robots.map((robot) => robot.id);
+  async function save(tx: Tx, actor: Actor, pipeline: Pipeline, { robots, triggers }: store.SetContent, revision: number): Promise<void> {
+    const ids = [...robots, ...triggers].map((one) => one.id);
     const doubled = ids.find((id, index) => ids.indexOf(id) !== index);
     if (doubled !== undefined) throw new UserError('robots.id_doubled', { id: doubled }, 'robots');
     const [foreign] = await store.foreignRobotIds(tx, pipeline.id, ids);
@@ -131,16 +141,22 @@ export function createRobots(deps: RobotsDeps) {
     const before = await store.findDraft(tx, pipeline.id);
     if (!before && revision !== 0) throw new UserError('robots.changed_meanwhile', { pipeline: pipeline.name });
     // A stage that was deleted under its robots shows as a problem; the rest of the draft can still be saved.
-    const stood = new Map(before?.robots.map((robot) => [robot.id, robot.stageId]));
-    const astray = robots.findIndex((robot) => !stageIds.has(robot.stageId) && stood.get(robot.id) !== robot.stageId);
-    if (astray !== -1) throw new UserError('request.not_found', { kind: 'stage', id: robots[astray]?.stageId ?? 0 }, `robots.${astray}.stageId`);
+    const stood = new Map([...(before?.robots ?? []), ...(before?.triggers ?? [])].map((one) => [one.id, one.stageId]));
+    const refuseAstray = (list: 'robots' | 'triggers', records: readonly { id: number; stageId: number }[]) => {
+      const astray = records.findIndex((one) => !stageIds.has(one.stageId) && stood.get(one.id) !== one.stageId);
+      if (astray !== -1) throw new UserError('request.not_found', { kind: 'stage', id: records[astray]?.stageId ?? 0 }, `${list}.${astray}.stageId`);
+    };
+    refuseAstray('robots', robots);
+    refuseAstray('triggers', triggers);
     const unknown = robots.findIndex((robot) => !robotType(robot.type));
     if (unknown !== -1) throw new UserError('robots.type_unknown', { type: robots[unknown]?.type ?? '' }, `robots.${unknown}.type`);
     if (!actor.isAdmin) {
       const speaker = findForeignSpeaker(robots, before?.robots ?? [], actor.employeeId, robotType);
       if (speaker) throw new UserError('robots.sender_admin_only', { robot: titleOf(speaker, actor.language) }, 'robots');
+      const foreign = findForeignMover(triggers, before?.triggers ?? [], actor.employeeId);
+      if (foreign) throw new UserError('triggers.mover_admin_only', { trigger: triggerTitle(foreign, actor.language) }, 'triggers');
     }
-    const saved = await store.saveDraft(tx, { pipelineId: pipeline.id, robots, revision, at: now(), by: actor.employeeId });
+    const saved = await store.saveDraft(tx, { pipelineId: pipeline.id, robots, triggers, revision, at: now(), by: actor.employeeId });
     if (saved === undefined) throw new UserError('robots.changed_meanwhile', { pipeline: pipeline.name });
     await live.publish(tx, [{ topic: `pipeline:${pipeline.id}`, what: 'robots' }]);
   }
@@ -165,13 +181,20 @@ export function createRobots(deps: RobotsDeps) {
     }
   }
 
-  async function publish(tx: Tx, actor: Actor, pipeline: Pipeline, robots: readonly RobotRecord[], note: string): Promise<void> {
-    const problems = findProblems(robots, await configEnv(tx, pipeline, robots, actor.language));
+  async function publish(tx: Tx, actor: Actor, pipeline: Pipeline, { robots, triggers }: store.SetContent, note: string): Promise<void> {
+    const env = await configEnv(tx, pipeline, robots, actor.language);
+    const problems = findProblems(robots, env);
+    const ofTriggers = findTriggerProblems(triggers, robots, env);
+    const count = problems.length + ofTriggers.length;
     if (problems.length > 0) {
       const first = robots.find((robot) => robot.id === problems[0]?.robotId);
-      throw new UserError('robots.not_ready', { count: problems.length, robot: first ? titleOf(first, actor.language) : '', problem: problems[0]?.message ?? '' });
+      throw new UserError('robots.not_ready', { count, robot: first ? titleOf(first, actor.language) : '', problem: problems[0]?.message ?? '' });
     }
-    await store.insertVersion(tx, { pipelineId: pipeline.id, robots, note, at: now(), by: actor.employeeId });
+    if (count > 0) {
+      const first = triggers.find((trigger) => trigger.id === ofTriggers[0]?.triggerId);
+      throw new UserError('triggers.not_ready', { count, trigger: first ? triggerTitle(first, actor.language) : '', problem: ofTriggers[0]?.message ?? '' });
+    }
+    await store.insertVersion(tx, { pipelineId: pipeline.id, robots, triggers, note, at: now(), by: actor.employeeId });
     await bumpConfig(tx, 'robots');
     await live.publish(tx, [{ topic: `pipeline:${pipeline.id}`, what: 'robots' }]);
   }
@@ -262,6 +285,7 @@ export function createRobots(deps: RobotsDeps) {
   return {
     start: () => engine.start(),
     catalog: describeCatalog,
+    triggerTypes: describeTriggerTypes,
 
     async reserveIds(count: number): Promise<number[]> {
       return store.takeNumbers(db, 'robot_ids', count);
@@ -272,11 +296,12 @@ export function createRobots(deps: RobotsDeps) {
       return view(db, actor, pipeline, mayEdit);
     },
 
-    async saveSet(actor: Actor, pipelineId: number, { revision, robots }: z.output<typeof saveRobots>): Promise<RobotSetView> {
+    async saveSet(actor: Actor, pipelineId: number, { revision, robots, triggers }: z.output<typeof saveRobots>): Promise<RobotSetView> {
       return db.transaction(async (tx) => {
         const { pipeline } = await pipelineFor(tx, actor, pipelineId, 'edit');
         await refuseForeignThings(tx, actor, pipelineId, robots);
-        await save(tx, actor, pipeline, robots, revision);
+        const kept = triggers ?? (await store.findDraft(tx, pipelineId))?.triggers ?? [];
+        await save(tx, actor, pipeline, { robots, triggers: kept }, revision);
         return view(tx, actor, pipeline, true);
       });
     },
@@ -286,7 +311,7 @@ export function createRobots(deps: RobotsDeps) {
         const { pipeline } = await pipelineFor(tx, actor, pipelineId, 'edit');
         const draft = await store.lockDraft(tx, pipelineId);
         if ((draft?.revision ?? 0) !== revision) throw new UserError('robots.changed_meanwhile', { pipeline: pipeline.name });
-        await publish(tx, actor, pipeline, draft?.robots ?? [], note);
+        await publish(tx, actor, pipeline, draft ?? emptySet, note);
         return view(tx, actor, pipeline, true);
       });
     },
@@ -310,7 +335,8 @@ export function createRobots(deps: RobotsDeps) {
         const version = await store.findVersion(tx, pipelineId, versionId);
         if (!version) throw new UserError('request.not_found', { kind: 'robotVersion', id: versionId });
         const stageIds = new Set(pipeline.stages.map((stage) => stage.id));
-        await save(tx, actor, pipeline, version.robots.filter((robot) => stageIds.has(robot.stageId)), revision);
+        const isThere = (one: { stageId: number }) => stageIds.has(one.stageId);
+        await save(tx, actor, pipeline, { robots: version.robots.filter(isThere), triggers: version.triggers.filter(isThere) }, revision);
         return view(tx, actor, pipeline, true);
       });
     },
@@ -319,29 +345,32 @@ export function createRobots(deps: RobotsDeps) {
     async copyRobots(
       actor: Actor,
       pipelineId: number,
-      { robotIds, targetPipelineId, targetStageId, mode, revision }: { robotIds: number[]; targetPipelineId: number; targetStageId: number; mode: 'copy' | 'move'; revision: number },
+      { robotIds, triggerIds, targetPipelineId, targetStageId, mode, revision }: z.output<typeof copyRobots>,
     ): Promise<RobotSetView> {
       return db.transaction(async (tx) => {
         const { pipeline } = await pipelineFor(tx, actor, pipelineId, 'edit');
         const { pipeline: target } = await pipelineFor(tx, actor, targetPipelineId, 'edit');
         const from = await store.findDraft(tx, pipelineId);
-        const chosen = robotIds.map((id) => {
-          const robot = from?.robots.find((candidate) => candidate.id === id);
-          if (!robot) throw new UserError('request.not_found', { kind: 'robot', id });
-          return robot;
-        });
+        const { robots, triggers } = from ?? emptySet;
+        const chosen = chosenFrom(robots, robotIds, 'robot');
+        const chosenTriggers = chosenFrom(triggers, triggerIds, 'trigger');
         const isSame = pipelineId === targetPipelineId;
         // Inside a pipeline a moved robot stays itself, with its runs; elsewhere it is a new one.
-        const copies = mode === 'move' && isSame
-          ? chosen.map((robot) => ({ ...robot, stageId: targetStageId }))
-          : copiesOf(chosen, await store.takeNumbers(tx, 'robot_ids', chosen.length), targetStageId);
-        const kept = mode === 'move' ? (from?.robots ?? []).filter((robot) => !robotIds.includes(robot.id)) : (from?.robots ?? []);
-        if (isSame) await save(tx, actor, pipeline, [...kept, ...copies], revision);
+        const moves = mode === 'move' && isSame;
+        const newIds = moves ? [] : await store.takeNumbers(tx, 'robot_ids', chosen.length + chosenTriggers.length);
+        const copies = {
+          robots: moves ? chosen.map((robot) => ({ ...robot, stageId: targetStageId })) : copiesOf(chosen, newIds.slice(0, chosen.length), targetStageId),
+          triggers: chosenTriggers.map((trigger, index) => ({ ...trigger, id: newIds[chosen.length + index] ?? trigger.id, stageId: targetStageId })),
+        };
+        const isKept = ({ id }: { id: number }) => mode === 'copy' || !(robotIds.includes(id) || triggerIds.includes(id));
+        const kept = { robots: robots.filter(isKept), triggers: triggers.filter(isKept) };
+        const both = (to: store.SetContent) => ({ robots: [...to.robots, ...copies.robots], triggers: [...to.triggers, ...copies.triggers] });
+        if (isSame) await save(tx, actor, pipeline, both(kept), revision);
         else {
           const to = await store.findDraft(tx, targetPipelineId);
           if ((from?.revision ?? 0) !== revision) throw new UserError('robots.changed_meanwhile', { pipeline: pipeline.name });
           if (mode === 'move') await save(tx, actor, pipeline, kept, revision);
-          await save(tx, actor, target, [...(to?.robots ?? []), ...copies], to?.revision ?? 0);
+          await save(tx, actor, target, both(to ?? emptySet), to?.revision ?? 0);
         }
         return view(tx, actor, target, true);
       });
@@ -465,6 +494,14 @@ export function createRobots(deps: RobotsDeps) {
       });
     },
   };
+}
+
+function chosenFrom<Record extends { id: number }>(records: readonly Record[], ids: readonly number[], kind: 'robot' | 'trigger'): Record[] {
+  return ids.map((id) => {
+    const found = records.find((candidate) => candidate.id === id);
+    if (!found) throw new UserError('request.not_found', { kind, id });
+    return found;
+  });
 }
 
 function say(language: Language, key: string, params: Record<string, string | number>): string {

@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import * as api from '../../shared/api/robot-sets.ts';
+import { triggerRecord, triggerType } from '../../shared/api/triggers.ts';
 import type { Robots } from './robots.ts';
 
 const id = z.coerce.number().int().positive();
@@ -20,7 +21,7 @@ const typeDescription = z.object({
 });
 
 const versionHead = z.object({
-  id: z.number(), number: z.number(), note: z.string(), publishedAt: z.string(), publishedBy: z.number().nullable(), robotCount: z.number(),
+  id: z.number(), number: z.number(), note: z.string(), publishedAt: z.string(), publishedBy: z.number().nullable(), robotCount: z.number(), triggerCount: z.number(),
 });
 
 export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsyncZod {
@@ -30,6 +31,10 @@ export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsync
     }, async (request) => robots.catalog(request.actor.language).map((type) => ({
       ...type, form: type.form.map((field) => ({ ...field })), results: [...type.results], examples: [...type.examples],
     })));
+
+    app.get('/api/trigger-types', {
+      schema: { tags, summary: 'The catalogue of triggers', description: 'In the reader\'s language.', response: { 200: z.array(triggerType) } },
+    }, async (request) => robots.triggerTypes(request.actor.language));
 
     app.post('/api/robot-ids', {
       schema: { tags, summary: 'Reserve ids for new robots', body: z.strictObject({ count: z.int().min(1).max(100).default(1) }), response: { 201: z.object({ ids: z.array(z.number()) }) } },
@@ -54,15 +59,16 @@ export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsync
       schema: { tags, summary: 'Published versions, newest first', params: byPipeline, response: { 200: z.array(versionHead) } },
     }, async (request) => (await robots.listVersions(request.actor, request.params.pipelineId)).map((version) => ({
       id: version.id, number: version.number, note: version.note, publishedAt: version.publishedAt.toISOString(), publishedBy: version.publishedBy, robotCount: version.robotCount,
+      triggerCount: version.triggerCount,
     })));
 
     app.get('/api/pipelines/:pipelineId/robots/versions/:versionId', {
-      schema: { tags, summary: 'A published version with its robots', params: byVersion, response: { 200: versionHead.extend({ robots: z.array(api.robotRecord) }) } },
+      schema: { tags, summary: 'A published version with its robots', params: byVersion, response: { 200: versionHead.extend({ robots: z.array(api.robotRecord), triggers: z.array(triggerRecord) }) } },
     }, async (request) => {
       const version = await robots.getVersion(request.actor, request.params.pipelineId, request.params.versionId);
       return {
         id: version.id, number: version.number, note: version.note, publishedAt: version.publishedAt.toISOString(), publishedBy: version.publishedBy,
-        robotCount: version.robots.length, robots: version.robots,
+        robotCount: version.robots.length, triggerCount: version.triggers.length, robots: version.robots, triggers: version.triggers,
       };
     });
 

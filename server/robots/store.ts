@@ -1,7 +1,7 @@
 /** All SQL of the robots module. Takes the transaction first; returns plain rows. */
 import { empty, join, json, type Queryable, sql, type Tx } from '../db/db.ts';
 import { configColumn, itemColumns, type ItemRow, type WithConfig } from '../crm/crm.ts';
-import type { RobotRecord } from './versions.ts';
+import type { RobotRecord, TriggerRecord } from './versions.ts';
 
 export interface ArrivalRow {
   id: number;
@@ -264,40 +264,48 @@ export async function chatTitles(q: Queryable, ids: readonly number[]): Promise<
 
 // ——— Drafts and versions
 
+/** Robots and triggers of a pipeline, in order. */
+export interface SetContent {
+  robots: readonly RobotRecord[];
+  triggers: readonly TriggerRecord[];
+}
+
 export interface DraftRow {
   pipelineId: number;
   robots: RobotRecord[];
+  triggers: TriggerRecord[];
   revision: number;
   updatedAt: Date;
   updatedBy: number | null;
 }
 
 export function findDraft(q: Queryable, pipelineId: number): Promise<DraftRow | undefined> {
-  return q.first<DraftRow>(sql`select pipeline_id, robots, revision, updated_at, updated_by from robot_drafts where pipeline_id = ${pipelineId}`);
+  return q.first<DraftRow>(sql`select pipeline_id, robots, triggers, revision, updated_at, updated_by from robot_drafts where pipeline_id = ${pipelineId}`);
 }
 
 /** The same, and nobody saves over it until the transaction ends. */
 export function lockDraft(tx: Tx, pipelineId: number): Promise<DraftRow | undefined> {
-  return tx.first<DraftRow>(sql`select pipeline_id, robots, revision, updated_at, updated_by from robot_drafts where pipeline_id = ${pipelineId} for update`);
+  return tx.first<DraftRow>(sql`select pipeline_id, robots, triggers, revision, updated_at, updated_by from robot_drafts where pipeline_id = ${pipelineId} for update`);
 }
 
 /** Saves over the revision the writer saw (0: there was none). undefined: somebody else was first. */
 export async function saveDraft(
-  tx: Tx, draft: { pipelineId: number; robots: readonly RobotRecord[]; revision: number; at: Date; by: number | null },
+  tx: Tx, draft: SetContent & { pipelineId: number; revision: number; at: Date; by: number | null },
 ): Promise<number | undefined> {
   const row = await tx.first<{ revision: number }>(sql`
-    insert into robot_drafts as d (pipeline_id, robots, revision, updated_at, updated_by)
-    values (${draft.pipelineId}, ${json(draft.robots)}, ${draft.revision + 1}, ${draft.at}, ${draft.by})
-    on conflict (pipeline_id) do update set robots = excluded.robots, revision = excluded.revision, updated_at = excluded.updated_at, updated_by = excluded.updated_by
+    insert into robot_drafts as d (pipeline_id, robots, triggers, revision, updated_at, updated_by)
+    values (${draft.pipelineId}, ${json(draft.robots)}, ${json(draft.triggers)}, ${draft.revision + 1}, ${draft.at}, ${draft.by})
+    on conflict (pipeline_id) do update set robots = excluded.robots, triggers = excluded.triggers, revision = excluded.revision,
+      updated_at = excluded.updated_at, updated_by = excluded.updated_by
     where d.revision = ${draft.revision}
     returning revision`);
   return row?.revision;
 }
 
-/** Of the ids, those that robots of other pipelines have. */
+/** Of the ids, those that robots and triggers of other pipelines have. */
 export async function foreignRobotIds(q: Queryable, pipelineId: number, ids: readonly number[]): Promise<number[]> {
   const rows = await q.rows<{ id: number }>(sql`
-    select distinct (r->>'id')::bigint as id from robot_drafts d, jsonb_array_elements(d.robots) r
+    select distinct (r->>'id')::bigint as id from robot_drafts d, jsonb_array_elements(d.robots || d.triggers) r
     where d.pipeline_id <> ${pipelineId} and (r->>'id')::bigint = any(${ids}::bigint[])`);
   return rows.map((row) => row.id);
 }
@@ -306,33 +314,34 @@ export interface VersionRow extends VersionHead {
   note: string;
   publishedBy: number | null;
   robots: RobotRecord[];
+  triggers: TriggerRecord[];
 }
 
-export async function insertVersion(tx: Tx, version: { pipelineId: number; robots: readonly RobotRecord[]; note: string; at: Date; by: number | null }): Promise<VersionRow> {
+export async function insertVersion(tx: Tx, version: SetContent & { pipelineId: number; note: string; at: Date; by: number | null }): Promise<VersionRow> {
   const row = await tx.first<VersionRow>(sql`
-    insert into robot_versions (pipeline_id, number, robots, note, published_at, published_by)
+    insert into robot_versions (pipeline_id, number, robots, triggers, note, published_at, published_by)
     values (${version.pipelineId}, (select coalesce(max(number), 0) + 1 from robot_versions where pipeline_id = ${version.pipelineId}),
-      ${json(version.robots)}, ${version.note}, ${version.at}, ${version.by})
-    returning id, pipeline_id, number, robots, note, published_at, published_by`);
+      ${json(version.robots)}, ${json(version.triggers)}, ${version.note}, ${version.at}, ${version.by})
+    returning id, pipeline_id, number, robots, triggers, note, published_at, published_by`);
   if (!row) throw new Error('An insert returned no row.');
   return row;
 }
 
 export function newestVersion(q: Queryable, pipelineId: number): Promise<VersionRow | undefined> {
   return q.first<VersionRow>(sql`
-    select id, pipeline_id, number, robots, note, published_at, published_by from robot_versions
+    select id, pipeline_id, number, robots, triggers, note, published_at, published_by from robot_versions
     where pipeline_id = ${pipelineId} order by published_at desc, id desc limit 1`);
 }
 
-export function listVersions(q: Queryable, pipelineId: number): Promise<(Omit<VersionRow, 'robots'> & { robotCount: number })[]> {
+export function listVersions(q: Queryable, pipelineId: number): Promise<(Omit<VersionRow, 'robots' | 'triggers'> & { robotCount: number; triggerCount: number })[]> {
   return q.rows(sql`
-    select id, pipeline_id, number, note, published_at, published_by, jsonb_array_length(robots) as robot_count
+    select id, pipeline_id, number, note, published_at, published_by, jsonb_array_length(robots) as robot_count, jsonb_array_length(triggers) as trigger_count
     from robot_versions where pipeline_id = ${pipelineId} order by number desc`);
 }
 
 export function findVersion(q: Queryable, pipelineId: number, versionId: number): Promise<VersionRow | undefined> {
   return q.first<VersionRow>(sql`
-    select id, pipeline_id, number, robots, note, published_at, published_by from robot_versions where pipeline_id = ${pipelineId} and id = ${versionId}`);
+    select id, pipeline_id, number, robots, triggers, note, published_at, published_by from robot_versions where pipeline_id = ${pipelineId} and id = ${versionId}`);
 }
 
 /** Runs of each robot that wait, and those that failed since the moment. */

@@ -2,7 +2,9 @@
  * Published versions: immutable sets of robots of a pipeline, compiled once and kept. The version of an
  * arrival is the newest one published before it, so a run acts as configured when its item arrived.
  */
+import type { z } from 'zod';
 import type { Condition, Timing } from '../../shared/api/robots.ts';
+import type { triggerRecord } from '../../shared/api/triggers.ts';
 import type { CrmModel } from '../crm/crm.ts';
 import type { Queryable } from '../db/db.ts';
 import type { Directory } from '../people/people.ts';
@@ -33,6 +35,9 @@ export interface RobotRecord {
   oncePerItem: boolean;
   settings: Record<string, unknown>;
 }
+
+/** What moves items to a stage (triggers.ts). */
+export type TriggerRecord = z.output<typeof triggerRecord>;
 
 export interface CompiledRobot {
   readonly record: RobotRecord;

@@ -1,6 +1,7 @@
 /** HTTP contract of configuring robots: the draft of a pipeline, its published versions, rehearsals, runs. */
 import { z } from 'zod';
 import { condition, timing } from './robots.ts';
+import { triggerCounts, triggerProblem, triggerRecord } from './triggers.ts';
 
 const id = z.int().positive();
 const date = z.iso.datetime();
@@ -27,7 +28,7 @@ export const robotProblem = z.object({ robotId: id, path: z.string(), code: z.st
 export const robotCounts = z.object({ robotId: id, waiting: z.int(), failed: z.int() });
 
 export const robotVersionHead = z.object({
-  id, number: z.int(), note: z.string(), publishedAt: date, publishedBy: id.nullable(), robotCount: z.int(),
+  id, number: z.int(), note: z.string(), publishedAt: date, publishedBy: id.nullable(), robotCount: z.int(), triggerCount: z.int(),
 });
 
 export const robotSet = z.object({
@@ -35,21 +36,26 @@ export const robotSet = z.object({
   /** Sent back with the next save: a save over somebody else's newer draft is refused. */
   revision: z.int(),
   robots: z.array(robotRecord),
+  triggers: z.array(triggerRecord),
   updatedAt: date.nullable(),
   updatedBy: id.nullable(),
   published: robotVersionHead.nullable(),
   /** The draft differs from what is published. */
   hasChanges: z.boolean(),
   problems: z.array(robotProblem),
+  triggerProblems: z.array(triggerProblem),
   counts: z.array(robotCounts),
+  triggerCounts: z.array(triggerCounts),
   mayEdit: z.boolean(),
 });
 
-export const saveRobots = z.strictObject({ revision, robots: z.array(robotRecord).max(2000) });
+/** `triggers` absent: they stay as they are. */
+export const saveRobots = z.strictObject({ revision, robots: z.array(robotRecord).max(2000), triggers: z.array(triggerRecord).max(500).optional() });
 export const publishRobots = z.strictObject({ revision, note: z.string().max(1000).default('') });
 export const restoreRobots = z.strictObject({ revision });
 export const copyRobots = z.strictObject({
-  robotIds: z.array(id).min(1).max(500),
+  robotIds: z.array(id).max(500).default([]),
+  triggerIds: z.array(id).max(500).default([]),
   targetPipelineId: id,
   targetStageId: id,
   mode: z.enum(['copy', 'move']),

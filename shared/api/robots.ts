@@ -76,27 +76,43 @@ const maxMinutes = 3650 * 1440;
 /** Hours in which a robot acts: the company's calendar, or that of the item's owner with his absences. */
 const workingHours = z.enum(['company', 'owner']).optional();
 
+const amount = z.int().min(0).max(maxMinutes);
+/** Around a date of the item. */
+const dated = [
+  z.strictObject({ kind: z.literal('afterDate'), reference, amount, unit, workingHours }),
+  z.strictObject({ kind: z.literal('beforeDate'), reference, amount, unit, workingHours }),
+  /** On the day of the field at `time` of the company's clock; without it at the field's own moment. */
+  z.strictObject({ kind: z.literal('at'), reference, time: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/).optional(), workingHours }),
+] as const;
+
+function refuseTooLong(timing: { amount: number; unit: TimeUnit }, context: z.RefinementCtx): void {
+  const maximum = maxMinutes / minutesIn[timing.unit];
+  if (timing.amount > maximum) context.addIssue({ code: 'too_big', maximum, origin: 'number', inclusive: true, path: ['amount'], input: timing.amount });
+}
+
 function timingOf(minDelayMinutes: number) {
-  const amount = z.int().min(0).max(maxMinutes);
   return z
     .discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('now'), workingHours }),
       /** Counted from the moment the item got to the stage. */
       z.strictObject({ kind: z.literal('after'), amount, unit, workingHours }),
-      z.strictObject({ kind: z.literal('afterDate'), reference, amount, unit, workingHours }),
-      z.strictObject({ kind: z.literal('beforeDate'), reference, amount, unit, workingHours }),
-      /** On the day of the field at `time` of the company's clock; without it at the field's own moment. */
-      z.strictObject({ kind: z.literal('at'), reference, time: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/).optional(), workingHours }),
+      ...dated,
     ])
     .superRefine((timing, context) => {
       if (!('amount' in timing)) return;
+      refuseTooLong(timing, context);
       const minutes = timing.amount * minutesIn[timing.unit];
-      if (minutes > maxMinutes) context.addIssue({ code: 'too_big', maximum: maxMinutes / minutesIn[timing.unit], origin: 'number', inclusive: true, path: ['amount'], input: timing.amount });
       if (timing.kind === 'after' && minutes < minDelayMinutes) {
         context.addIssue({ code: 'too_small', minimum: Math.ceil(minDelayMinutes / minutesIn[timing.unit]), origin: 'number', inclusive: true, path: ['amount'], input: timing.amount });
       }
     });
 }
+
+/** The part of timing that goes by a date: for triggers. */
+export const datedTiming = z.discriminatedUnion('kind', dated).superRefine((timing, context) => {
+  if ('amount' in timing) refuseTooLong(timing, context);
+});
+export type DatedTiming = z.infer<typeof datedTiming>;
 
 /** When a robot acts after its item arrived. */
 export const timing = timingOf(1);

@@ -332,6 +332,7 @@ export const table: readonly Row[] = [
 
   // ——— Robots
   row('GET /api/robot-types', everybody),
+  row('GET /api/trigger-types', everybody),
   row('POST /api/robot-ids', everybody, () => ({ body: { count: 1 } })),
   row('GET /api/pipelines/{pipelineId}/robots', '-+++++', byPipeline),
   row('PUT /api/pipelines/{pipelineId}/robots', '-xx+x+', async (w) => {
