@@ -3,6 +3,7 @@
 create sequence config_version_numbers as bigint start 2 increment 1;
 create sequence invoice_numbers as bigint start 1 increment 1;
 create sequence robot_ids as bigint start 1 increment 1;
+create sequence trigger_event_ids as bigint start 1 increment 1;
 
 CREATE OR REPLACE FUNCTION public.field_values(value jsonb)
  RETURNS text[]
@@ -696,6 +697,7 @@ create table robot_drafts (
   revision integer default 1 not null,
   updated_at timestamp with time zone not null,
   updated_by bigint,
+  triggers jsonb default '[]'::jsonb not null,
   constraint robot_drafts_pkey PRIMARY KEY (pipeline_id),
   constraint robot_drafts_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES pipelines(id) ON DELETE CASCADE,
   constraint robot_drafts_updated_by_fkey FOREIGN KEY (updated_by) REFERENCES employees(id)
@@ -709,6 +711,7 @@ create table robot_versions (
   note text default ''::text not null,
   published_at timestamp with time zone not null,
   published_by bigint,
+  triggers jsonb default '[]'::jsonb not null,
   constraint robot_versions_pkey PRIMARY KEY (id),
   constraint robot_versions_number_key UNIQUE (pipeline_id, number),
   constraint robot_versions_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES pipelines(id) ON DELETE CASCADE,
@@ -813,3 +816,68 @@ create table stages (
   constraint stages_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES pipelines(id)
 );
 CREATE INDEX stages_pipeline_idx ON stages USING btree (pipeline_id, "position");
+
+create table trigger_events (
+  id bigint default nextval('trigger_event_ids'::regclass) not null,
+  item_id bigint not null,
+  trigger_ids bigint[] not null,
+  kind text not null,
+  data jsonb default '{}'::jsonb not null,
+  chain_id bigint,
+  depth smallint default 0 not null,
+  due_at timestamp with time zone not null,
+  attempts smallint default 0 not null,
+  error text,
+  created_at timestamp with time zone not null,
+  constraint trigger_events_pkey PRIMARY KEY (id),
+  constraint trigger_events_kind_known CHECK ((kind = ANY (ARRAY['fieldChanged'::text, 'ownerChanged'::text, 'webhook'::text, 'app'::text, 'invoicePaid'::text, 'dateReached'::text])))
+) with (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_threshold=500);
+CREATE INDEX trigger_events_due_idx ON trigger_events USING btree (due_at, id);
+CREATE INDEX trigger_events_item_idx ON trigger_events USING btree (item_id);
+
+create table trigger_hooks (
+  trigger_id bigint not null,
+  secret text not null,
+  created_at timestamp with time zone not null,
+  constraint trigger_hooks_pkey PRIMARY KEY (trigger_id)
+);
+
+create table trigger_plannings (
+  trigger_id bigint not null,
+  pipeline_id bigint not null,
+  after_item_id bigint default 0 not null,
+  published_at timestamp with time zone not null,
+  constraint trigger_plannings_pkey PRIMARY KEY (trigger_id)
+);
+
+create table trigger_runs (
+  id bigint default nextval('runs_id_seq'::regclass) not null,
+  event_id bigint not null,
+  trigger_id bigint not null,
+  version_id bigint,
+  item_id bigint not null,
+  pipeline_id bigint not null,
+  from_stage_id bigint not null,
+  stage_id bigint not null,
+  kind text not null,
+  data jsonb default '{}'::jsonb not null,
+  state text not null,
+  reason text,
+  trace jsonb,
+  created_at timestamp with time zone not null,
+  constraint trigger_runs_pkey PRIMARY KEY (id),
+  constraint trigger_runs_once_per_event UNIQUE (event_id, trigger_id),
+  constraint trigger_runs_state_known CHECK ((state = ANY (ARRAY['done'::text, 'skipped'::text, 'failed'::text])))
+);
+CREATE INDEX trigger_runs_item_idx ON trigger_runs USING btree (item_id, id);
+CREATE INDEX trigger_runs_trigger_idx ON trigger_runs USING btree (trigger_id, id);
+
+create table trigger_waits (
+  trigger_id bigint not null,
+  item_id bigint not null,
+  event_id bigint default nextval('trigger_event_ids'::regclass) not null,
+  due_at timestamp with time zone not null,
+  constraint trigger_waits_pkey PRIMARY KEY (trigger_id, item_id)
+);
+CREATE INDEX trigger_waits_due_idx ON trigger_waits USING btree (due_at);
+CREATE INDEX trigger_waits_item_idx ON trigger_waits USING btree (item_id);
