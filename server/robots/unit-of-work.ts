@@ -80,7 +80,6 @@ export async function flush(tx: Tx, unit: UnitOfWork, to: EffectWriters, now: Da
   const writes: Promise<unknown>[] = [];
   if (effects.chats.length > 0) writes.push(to.chat.insertChats(tx, effects.chats));
   if (effects.members.length > 0) writes.push(to.chat.insertMembers(tx, effects.members));
-  if (effects.messages.length > 0) writes.push(to.chat.insertMessages(tx, effects.messages));
   if (effects.comments.length > 0) writes.push(to.crm.insertComments(tx, effects.comments));
   if (effects.posts.length > 0) writes.push(to.feed.writePosts(tx, effects.posts));
   if (effects.deliveries.length > 0) writes.push(to.deliveries.queue(tx, effects.deliveries));
@@ -89,6 +88,8 @@ export async function flush(tx: Tx, unit: UnitOfWork, to: EffectWriters, now: Da
   }
   writes.push(to.live.publish(tx, runHints(unit)));
   await Promise.all(writes);
+  // From their messages to the commit chats are held: nothing else comes in between.
+  if (effects.messages.length > 0) tx.withCommit(to.chat.insertMessages(tx, effects.messages));
 }
 
 /** Whoever looks at the card sees its robots act. */

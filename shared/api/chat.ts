@@ -16,6 +16,9 @@ export type MemberRole = z.output<typeof memberRole>;
 export const messageKind = z.enum(['plain', 'announcement', 'notice', 'important', 'alarm', 'system']);
 export type MessageKind = z.output<typeof messageKind>;
 
+export const messageReaction = z.enum(['like', 'heart', 'laugh', 'celebrate', 'surprise', 'sad', 'fire', 'done']);
+export type MessageReaction = z.output<typeof messageReaction>;
+
 /** Body of a message of kind 'system': drawn in the reader's language from `chat.system.<code>`. */
 export const systemMessage = z.object({
   code: z.enum(['created', 'members_added', 'members_removed', 'member_left', 'member_joined', 'renamed', 'owner_changed', 'opened', 'closed']),
@@ -29,6 +32,8 @@ export type SystemMessage = z.output<typeof systemMessage>;
 export const chatParams = z.object({ id: queryId });
 export const chatMemberParams = z.object({ id: queryId, employeeId: queryId });
 export const chatMessageParams = z.object({ id: queryId, messageId: queryId });
+
+export const messageReactionParams = z.object({ id: queryId, messageId: queryId, reaction: messageReaction });
 
 export const messageFile = z.object({ id, name: z.string(), sizeBytes: z.number(), mediaType: z.string() });
 
@@ -48,8 +53,12 @@ export const message = z.object({
   mentionIds: z.array(id),
   /** What it answers; authorId and body (the beginning) are null when that is deleted or hidden from the reader. */
   replyTo: z.object({ id, authorId: id.nullable(), body: z.string().nullable() }).nullable(),
+  /** The first to react comes first; `employeeIds` are those who did, cut after twenty. */
+  reactions: z.array(z.object({ reaction: messageReaction, count: z.int(), isMine: z.boolean(), employeeIds: z.array(id) })),
   /** The run of the robot that wrote it, in the author's name; null: the author himself. */
   runId: id.nullable(),
+  /** What its author's program called it; told to nobody else. */
+  clientId: z.string().nullable(),
   createdAt: moment,
   editedAt: moment.nullable(),
   deletedAt: moment.nullable(),
@@ -163,10 +172,32 @@ export const messagesQuery = z.object({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 export type MessagesQuery = z.output<typeof messagesQuery>;
-/** Oldest first. A cursor is null where there is nothing more on that side. */
+/**
+ * Oldest first, which is the order they were written in: within a chat, no message appears below one that
+ * could be read before. Whoever has been away asks for those `after` the last he knows. A cursor is null where there is nothing more on that side. */
 export const messageList = z.object({ items: z.array(message), before: id.nullable(), after: id.nullable() });
 
+/** Over all chats of the person, newest first. */
+export const foundMessagesQuery = z.object({
+  search: text(255).min(1),
+  before: queryId.optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(30),
+});
+export const foundMessageList = z.object({
+  items: z.array(message.pick({ id: true, chatId: true, authorId: true, kind: true, heading: true, runId: true, createdAt: true }).extend({
+    /** The beginning, or what stands around the words found. */
+    body: z.string(),
+    chat: chat.pick({ kind: true, title: true, partnerId: true }),
+  })),
+  before: id.nullable(),
+});
+
 export const messageCreate = z.strictObject({
+  /**
+   * Made up by the sender, new for each message. Sending the same one to the same chat again answers with the
+   * message that is there: after a lost line nobody has to know whether the first try arrived.
+   */
+  clientId: z.string().regex(/^[\w-]{8,64}$/).optional(),
   /** The other kinds speak of a record and are the robots'. */
   kind: z.enum(['plain', 'announcement']).default('plain'),
   /** Only of an announcement. */

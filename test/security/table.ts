@@ -325,6 +325,9 @@ export const table: readonly Row[] = [
   row('PUT /api/chats/{id}/read', '--+-+-', (w) => ({ ...byChat(w), body: { upToId: w.message.id } })),
   row('GET /api/chats/{id}/messages', '--+-+-', byChat),
   row('POST /api/chats/{id}/messages', '--+-+-', (w) => ({ ...byChat(w), body: { body: 'Здесь' } })),
+  row('GET /api/messages', everybody, () => ({ query: { search: 'секретное' } })),
+  row('PUT /api/chats/{id}/messages/{messageId}/reactions/{reaction}', '--+-+-', (w) => ({ params: { id: w.chat.id, messageId: w.message.id, reaction: 'heart' } })),
+  row('DELETE /api/chats/{id}/messages/{messageId}/reactions/{reaction}', '--+-+-', (w) => ({ params: { id: w.chat.id, messageId: w.message.id, reaction: 'heart' } })),
   row('PATCH /api/chats/{id}/messages/{messageId}', '--x-+-', (w) => ({ params: { id: w.chat.id, messageId: w.message.id }, body: { body: 'Правка' } })),
   row('DELETE /api/chats/{id}/messages/{messageId}', '--x-+-', async (w) => ({
     params: { id: w.chat.id, messageId: (await owner(w).post(`/api/chats/${w.chat.id}/messages`, { body: 'Лишнее' })).id },

@@ -14,16 +14,19 @@
  * and alarm speak of a record and are the robots'. Kind system is a line like "Anna added Boris",
  * kept as a code with ids and drawn in each reader's language.
  *
- * Invariants: sending changes no row of `chats` (a busy chat has no hot row; activity is read from
- * the messages). Members are changed under a lock on the chat. A group has an owner as long as it
- * has members; the last one to leave closes it.
+ * Invariants: the ids of a chat's messages are given out in the order of their commits, for each is
+ * written under a short lock on its chat, kept until commit: a read mark, a history start and "what
+ * came after the last I know" need nothing but an id, and whoever comes back misses and doubles
+ * nothing. Sending changes no row of `chats` (activity is read from the messages). Members are
+ * changed under the same lock. A group has an owner as long as it has members; the last one to
+ * leave closes it. A message sent again under its author's own id for it is not written again.
  *
  * Does not do: check who may open the record a message is about (opening it checks that), fill in
  * texts, decide whom robots write to.
  */
 import { z } from 'zod';
 import type {
-  ChatChange, ChatCreate, chat as chatContract, chatListItem, Message, MessageCreate, MessagesQuery, MemberRole, SystemMessage,
+  ChatChange, ChatCreate, chat as chatContract, chatListItem, Message, MessageCreate, MessageReaction, MessagesQuery, MemberRole, SystemMessage,
 } from '../../../shared/api/chat.ts';
 import { systemMessage } from '../../../shared/api/chat.ts';
 import { UserError } from '../../../shared/errors.ts';
@@ -51,17 +54,11 @@ export interface MemberToInsert {
   chatId: number;
   employeeId: number;
   role?: MemberRole;
-  /**
-   * What stays hidden: messages up to this id. 0: nothing («Показать историю» yes), null: all that
-   * is in the database now. Name an id from `reserveMessageIds` where messages of the same
-   * transaction, written above this robot, must stay hidden too.
-   */
+  /** What stays hidden: messages up to this id. 0: nothing («Показать историю» yes), null: all that is in the database now. */
   historyAfterId: number | null;
 }
 
 export interface MessageToInsert {
-  /** From `reserveMessageIds`; absent: the next one. */
-  id?: number;
   chatId: number;
   /** null only for kind 'system'. */
   authorId: number | null;
@@ -130,7 +127,7 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
 
   /** A group, held against concurrent changes of its members. */
   async function lockedGroup(tx: Tx, actor: Actor, chatId: number) {
-    await store.lockChat(tx, chatId);
+    await store.lockChats(tx, [chatId]);
     const chat = await visible(tx, actor, chatId);
     if (chat.kind === 'private') throw new UserError('chat.private_fixed');
     return chat;
@@ -165,14 +162,16 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
     };
   }
 
-  /** Messages as the person may see them: files and quotes in one query each. */
-  async function present(q: Queryable, chatId: number, rows: readonly store.MessageRow[], historyAfterId: number): Promise<Message[]> {
+  /** Messages as the person may see them: files, quotes and reactions in one query each. */
+  async function present(q: Queryable, me: number, chatId: number, rows: readonly store.MessageRow[], historyAfterId: number): Promise<Message[]> {
     const fileIds = rows.flatMap((row) => (row.deletedAt ? [] : row.fileIds));
     const replyIds = rows.flatMap((row) => (row.replyToId === null || row.replyToId <= historyAfterId ? [] : [row.replyToId]));
-    const [files, replies] = await Promise.all([
+    const [files, replies, reactions] = await Promise.all([
       fileIds.length > 0 ? drive.filesByIds(q, fileIds) : [],
       replyIds.length > 0 ? store.findMessages(q, chatId, replyIds) : [],
+      rows.length > 0 ? store.listReactions(q, me, chatId, rows.map((row) => row.id)) : [],
     ]);
+    const reactionsOf = Map.groupBy(reactions, (row) => row.messageId);
     const fileById = new Map(files.map((file) => [file.id, file]));
     const replyById = new Map(replies.filter((reply) => !reply.deletedAt).map((reply) => [reply.id, reply]));
     return rows.map(({ fileIds: ids, replyToId, body, heading, mentionIds, ...row }) => {
@@ -184,6 +183,8 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
         heading: isGone ? '' : heading,
         body: isGone || isSystem ? '' : body,
         system: isSystem ? parseSystem(body) : null,
+        clientId: row.authorId === me ? row.clientId : null,
+        reactions: isGone ? [] : (reactionsOf.get(row.id) ?? []).map(({ messageId: _, ...reaction }) => reaction),
         mentionIds: isGone ? [] : mentionIds,
         files: isGone ? [] : ids.flatMap((id) => {
           const file = fileById.get(id);
@@ -208,7 +209,7 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
 
   async function say(tx: Tx, chatId: number, message: SystemMessage): Promise<void> {
     await store.insertMessages(tx, [{
-      id: null, chatId, authorId: null, kind: 'system', heading: '', body: systemBody(message), itemId: null,
+      chatId, authorId: null, kind: 'system', heading: '', body: systemBody(message), itemId: null,
       fileIds: [], mentionIds: [], replyToId: null, runId: null,
     }], now());
   }
@@ -235,7 +236,7 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
     const found = await store.findPrivateIds(tx, keys);
     const missing = keys.filter((key) => !found.has(key));
     if (missing.length === 0) return found;
-    const ids = await store.nextIds(tx, 'chats', missing.length);
+    const ids = await store.nextIds(tx, missing.length);
     const createdAt = now();
     const chats = missing.map((key, i) => ({
       id: ids[i]!, kind: 'private' as const, title: '', ownerId: null, privateKey: key, itemId: null, runId: null, createdAt,
@@ -276,7 +277,7 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
         }
         const others = (await expandPeople(tx, { employeeIds: input.memberIds, departmentIds: input.departmentIds })).filter((id) => id !== me);
         if (others.length === 0) throw new UserError('chat.too_few_members', {}, 'memberIds');
-        const [id] = await store.nextIds(tx, 'chats', 1);
+        const [id] = await store.nextIds(tx, 1);
         if (id === undefined) throw new Error('The sequence of chats gave no id.');
         const joinedAt = now();
         await store.insertChats(tx, [{
@@ -518,23 +519,34 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
       }
       const rows = [...older, ...newer];
       return {
-        items: await present(db, chatId, rows, historyAfterId),
+        items: await present(db, actor.employeeId, chatId, rows, historyAfterId),
         before: hasOlder ? (rows[0]?.id ?? null) : null,
         after: hasNewer ? (rows.at(-1)?.id ?? null) : null,
       };
     },
 
+    /** Sent again under the same `clientId`, it is the message that is there. */
     async send(actor: Actor, chatId: number, input: MessageCreate): Promise<Message> {
       const me = actor.employeeId;
       return db.transaction(async (tx) => {
         const chat = await asMember(tx, actor, chatId);
+        const { historyAfterId } = chat.membership;
+        const shown = async (row: store.MessageRow | undefined): Promise<Message> => {
+          const [message] = row ? await present(tx, me, chatId, [row], historyAfterId) : [];
+          if (!message) throw new Error('The message was not found after writing.');
+          return message;
+        };
+        if (input.clientId !== undefined) {
+          // Held first: two tries under way at once come one after the other.
+          const [, known] = await Promise.all([store.lockChats(tx, [chatId]), store.findByClientId(tx, chatId, me, input.clientId)]);
+          if (known) return shown(known);
+        }
         if (chat.kind === 'private') {
           const partner = (await people.directory(tx)).employee(partnerOf(chat.privateKey, me) ?? 0);
           if (partner?.dismissedAt) throw new UserError('chat.partner_dismissed', { name: fullName(partner) });
         }
         const heading = input.kind === 'announcement' ? input.heading : '';
         if (input.body === '' && heading === '' && input.fileIds.length === 0) throw new UserError('chat.message_empty', {}, 'body');
-        const { historyAfterId } = chat.membership;
         if (input.replyToId !== undefined) {
           const [replied] = input.replyToId > historyAfterId ? await store.findMessages(tx, chatId, [input.replyToId]) : [];
           if (!replied || replied.deletedAt) throw notFound('message', input.replyToId);
@@ -542,17 +554,39 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
         const fileIds = [...new Set(input.fileIds)];
         const mentioned = mentionsIn(input.body);
         const [id] = await store.insertMessages(tx, [{
-          id: null, chatId, authorId: me, kind: input.kind, heading, body: input.body, itemId: input.itemId ?? null, fileIds,
+          chatId, authorId: me, kind: input.kind, heading, body: input.body, itemId: input.itemId ?? null, fileIds,
           mentionIds: mentioned.length > 0 ? await store.whichAreMembers(tx, chatId, mentioned) : [],
-          replyToId: input.replyToId ?? null, runId: null,
+          replyToId: input.replyToId ?? null, runId: null, clientId: input.clientId,
         }], now());
         if (id === undefined) throw new Error('The message was not written.');
         if (fileIds.length > 0) await drive.attach(tx, { actor, fileIds, targetKind: 'message', targetId: id });
-        await store.markRead(tx, chatId, me, id);
-        await tell(tx, [{ chatId, what: 'messages', id }]);
-        const [message] = await present(tx, chatId, await store.findMessages(tx, chatId, [id]), historyAfterId);
-        if (!message) throw new Error('The message was not found after writing.');
-        return message;
+        const [, , [row]] = await Promise.all([
+          store.markRead(tx, chatId, me, id),
+          tell(tx, [{ chatId, what: 'messages', id }]),
+          store.findMessages(tx, chatId, [id]),
+        ]);
+        return shown(row);
+      });
+    },
+
+    /** Over all chats of the person, newest first. */
+    async search(actor: Actor, { search, before, limit }: { search: string; before?: number; limit: number }) {
+      const rows = await store.searchMessages(db, actor.employeeId, { search, before, limit: limit + 1 });
+      const items = rows.slice(0, limit).map(({ chatKind: kind, title, privateKey: key, ...row }) => ({
+        ...row, chat: { kind, title, partnerId: partnerOf(key, actor.employeeId) },
+      }));
+      return { items, before: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
+    },
+
+    /** Any member; reacting twice the same way is reacting once. */
+    async react(actor: Actor, chatId: number, messageId: number, reaction: MessageReaction, isOn: boolean): Promise<void> {
+      await db.transaction(async (tx) => {
+        const { membership } = await asMember(tx, actor, chatId);
+        const [message] = messageId > membership.historyAfterId ? await store.findMessages(tx, chatId, [messageId]) : [];
+        if (!message || message.deletedAt || message.kind === 'system') throw notFound('message', messageId);
+        const row = { chatId, messageId, employeeId: actor.employeeId, reaction };
+        const hasChanged = isOn ? await store.insertReaction(tx, { ...row, createdAt: now() }) : await store.deleteReaction(tx, row);
+        if (hasChanged) await live.publish(tx, [{ topic: `chat:${chatId}`, what: 'messages', id: messageId }]);
       });
     },
 
@@ -573,7 +607,7 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
           mentionIds: mentioned.length > 0 ? await store.whichAreMembers(tx, chatId, mentioned) : [],
         });
         await tell(tx, [{ chatId, what: 'messages', id: messageId }]);
-        const [message] = await present(tx, chatId, await store.findMessages(tx, chatId, [messageId]), historyAfterId);
+        const [message] = await present(tx, actor.employeeId, chatId, await store.findMessages(tx, chatId, [messageId]), historyAfterId);
         if (!message) throw notFound('message', messageId);
         return message;
       });
@@ -596,10 +630,9 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
     // ——— For robots: sets of rows, in the transaction given. Order of the flush: chats, members, messages.
 
     /** Ids of chats to be inserted: a robot's result before its rows are written. Not given back on rollback. */
-    reserveIds: (tx: Tx, count: number): Promise<number[]> => store.nextIds(tx, 'chats', count),
+    reserveIds: (tx: Tx, count: number): Promise<number[]> => store.nextIds(tx, count),
     /** Whether this person sees a message, or is in a chat, of the run. */
     hasTold: (q: Queryable, runId: number, employeeId: number): Promise<boolean> => store.hasTold(q, runId, employeeId),
-    reserveMessageIds: (tx: Tx, count: number): Promise<number[]> => store.nextIds(tx, 'messages', count),
 
     async insertChats(tx: Tx, rows: readonly RobotChatToInsert[]): Promise<void> {
       const createdAt = now();
@@ -614,12 +647,12 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
       return added;
     },
 
-    /** In the order given. Returns their ids. The author need not be a member. */
+    /** In the order given. Returns their ids. The author need not be a member. Last of all that a transaction writes: from here its chats are held. */
     async insertMessages(tx: Tx, rows: readonly MessageToInsert[]): Promise<number[]> {
       // Both are sent at once; whoever is added in the same transaction has been by now.
       const [ids, members] = await Promise.all([
         store.insertMessages(tx, rows.map((row) => ({
-          ...row, id: row.id ?? null, heading: row.heading ?? '', fileIds: [], mentionIds: mentionsIn(row.kind === 'system' ? '' : row.body),
+          ...row, heading: row.heading ?? '', fileIds: [], mentionIds: mentionsIn(row.kind === 'system' ? '' : row.body),
           replyToId: null,
         })), now()),
         store.membersOf(tx, [...new Set(rows.map((row) => row.chatId))]),

@@ -83,6 +83,10 @@ export function chatRoutes({ chat }: { chat: Chat }): FastifyPluginAsyncZod {
       return reply.code(204).send(null);
     });
 
+    app.get('/api/messages', {
+      schema: { tags, summary: 'Messages of my chats that say this, newest first', querystring: api.foundMessagesQuery, response: { 200: api.foundMessageList } },
+    }, (request) => chat.search(request.actor, request.query));
+
     app.get('/api/chats/:id/messages', {
       schema: { tags, summary: 'Messages: the newest, before, after or around one; or those found', params: api.chatParams, querystring: api.messagesQuery, response: { 200: api.messageList } },
     }, (request) => chat.messages(request.actor, request.params.id, request.query));
@@ -101,5 +105,18 @@ export function chatRoutes({ chat }: { chat: Chat }): FastifyPluginAsyncZod {
       await chat.deleteMessage(request.actor, request.params.id, request.params.messageId);
       return reply.code(204).send(null);
     });
+
+    for (const [method, isOn] of [['PUT', true], ['DELETE', false]] as const) {
+      app.route({
+        method,
+        url: '/api/chats/:id/messages/:messageId/reactions/:reaction',
+        schema: { tags, summary: isOn ? 'React to a message' : 'Take an own reaction back', params: api.messageReactionParams, response: { 204: nothing } },
+        async handler(request, reply) {
+          const { id, messageId, reaction } = request.params;
+          await chat.react(request.actor, id, messageId, reaction, isOn);
+          return reply.code(204).send(null);
+        },
+      });
+    }
   };
 }

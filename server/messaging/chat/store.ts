@@ -1,6 +1,6 @@
 /** All SQL of the messenger. */
 import { empty, join, type Queryable, sql, type Sql, type Tx } from '../../db/db.ts';
-import type { ChatKind, MemberRole, MessageKind } from '../../../shared/api/chat.ts';
+import type { ChatKind, MemberRole, MessageKind, MessageReaction } from '../../../shared/api/chat.ts';
 
 export interface ChatRow {
   id: number;
@@ -34,12 +34,13 @@ export interface MessageRow {
   mentionIds: number[];
   replyToId: number | null;
   runId: number | null;
+  clientId: string | null;
   createdAt: Date;
   editedAt: Date | null;
   deletedAt: Date | null;
 }
 
-const messageColumns = sql`id, chat_id, author_id, kind, heading, body, item_id, file_ids, mention_ids, reply_to_id, run_id, created_at, edited_at, deleted_at`;
+const messageColumns = sql`id, chat_id, author_id, kind, heading, body, item_id, file_ids, mention_ids, reply_to_id, run_id, client_id, created_at, edited_at, deleted_at`;
 
 /** How much of a message a list shows. */
 const previewLength = 300;
@@ -71,9 +72,9 @@ export async function findVisible(q: Queryable, chatId: number, me: number): Pro
   return { ...chat, membership: isMember ? { role, joinedAt, historyAfterId, readUpToId, mutedAt, pinnedAt } : null };
 }
 
-/** Holds the chat against concurrent changes of its members, until commit. */
-export async function lockChat(tx: Tx, chatId: number): Promise<void> {
-  await tx.run(sql`select 1 from chats where id = ${chatId} for no key update`);
+/** Holds the chats against concurrent messages and changes of their members, until commit. In one order, so that nobody waits in a circle. */
+export async function lockChats(tx: Tx, chatIds: readonly number[]): Promise<void> {
+  await tx.run(sql`select count(*) from (select from chats where id = any(${chatIds}::bigint[]) order by id for no key update) held`);
 }
 
 export async function countMembers(q: Queryable, chatId: number): Promise<number> {
@@ -216,10 +217,9 @@ export async function updateChat(tx: Tx, chatId: number, change: { title?: strin
   if (sets.length > 0) await tx.run(sql`update chats set ${join(sets)} where id = ${chatId}`);
 }
 
-export async function nextIds(q: Queryable, table: 'chats' | 'messages', count: number): Promise<number[]> {
+export async function nextIds(q: Queryable, count: number): Promise<number[]> {
   if (count <= 0) return [];
-  const rows = await q.rows<{ id: number }>(sql`
-    select nextval(pg_get_serial_sequence(${table}, 'id')) as id from generate_series(1, ${count}::int)`);
+  const rows = await q.rows<{ id: number }>(sql`select nextval('chats_id_seq') as id from generate_series(1, ${count}::int)`);
   return rows.map((row) => row.id);
 }
 
@@ -334,7 +334,6 @@ export async function markRead(tx: Tx, chatId: number, me: number, upToId: numbe
 // ——— Messages
 
 export interface NewMessage {
-  id: number | null;
   chatId: number;
   authorId: number | null;
   kind: MessageKind;
@@ -345,6 +344,7 @@ export interface NewMessage {
   mentionIds: readonly number[];
   replyToId: number | null;
   runId: number | null;
+  clientId?: string;
 }
 
 /** '{1,2}': arrays of arrays cannot be ragged, so they travel as text. */
@@ -353,8 +353,12 @@ const arrayLiteral = (ids: readonly number[]): string => `{${ids.join(',')}}`;
 /** Texts of one statement: a long text to thousands must not become one message of gigabytes. */
 const maxStatementChars = 8_000_000;
 
-/** Returns the ids in the order of the rows. */
+/**
+ * Returns the ids in the order of the rows. Ids are given out while the chats are held, until commit: within
+ * a chat nobody can have read past a message that is not there yet. So write messages last.
+ */
 export async function insertMessages(tx: Tx, rows: readonly NewMessage[], createdAt: Date): Promise<number[]> {
+  const held = lockChats(tx, [...new Set(rows.map((row) => row.chatId))]);
   const statements: Promise<number[]>[] = [];
   for (let from = 0; from < rows.length; ) {
     let to = from;
@@ -364,27 +368,24 @@ export async function insertMessages(tx: Tx, rows: readonly NewMessage[], create
     statements.push(insertSomeMessages(tx, from === 0 && to === rows.length ? rows : rows.slice(from, to), createdAt));
     from = to;
   }
-  return (await Promise.all(statements)).flat();
+  const [ids] = await Promise.all([Promise.all(statements), held]);
+  return ids.flat();
 }
 
 async function insertSomeMessages(tx: Tx, rows: readonly NewMessage[], createdAt: Date): Promise<number[]> {
-  // What robots' messages seldom have is left to the defaults: it would be half of the statement's cost.
-  const hasIds = rows.some((r) => r.id !== null);
-  const hasLists = rows.some((r) => r.replyToId !== null || r.fileIds.length > 0 || r.mentionIds.length > 0);
+  // What robots' messages never have is left to the defaults: it would be half of the statement's cost.
+  const isByPerson = rows.some((r) => r.replyToId !== null || r.fileIds.length > 0 || r.mentionIds.length > 0 || r.clientId !== undefined);
   const inserted = await tx.rows<{ id: number }>(sql`
-    insert into messages (chat_id, author_id, kind, heading, body, item_id, run_id, created_at
-      ${hasIds ? sql`, id` : empty} ${hasLists ? sql`, reply_to_id, file_ids, mention_ids` : empty})
+    insert into messages (chat_id, author_id, kind, heading, body, item_id, run_id, created_at ${isByPerson ? sql`, reply_to_id, file_ids, mention_ids, client_id` : empty})
     select n.chat_id, n.author_id, n.kind, n.heading, n.body, n.item_id, n.run_id, ${createdAt}::timestamptz
-      ${hasIds ? sql`, coalesce(n.id, nextval('messages_id_seq'))` : empty}
-      ${hasLists ? sql`, n.reply_to_id, n.file_ids::bigint[], n.mention_ids::bigint[]` : empty}
+      ${isByPerson ? sql`, n.reply_to_id, n.file_ids::bigint[], n.mention_ids::bigint[], n.client_id` : empty}
     from unnest(${rows.map((r) => r.chatId)}::bigint[], ${rows.map((r) => r.authorId)}::bigint[], ${rows.map((r) => r.kind)}::text[],
       ${rows.map((r) => r.heading)}::text[], ${rows.map((r) => r.body)}::text[], ${rows.map((r) => r.itemId)}::bigint[], ${rows.map((r) => r.runId)}::bigint[]
-      ${hasIds ? sql`, ${rows.map((r) => r.id)}::bigint[]` : empty}
-      ${hasLists
-        ? sql`, ${rows.map((r) => r.replyToId)}::bigint[], ${rows.map((r) => arrayLiteral(r.fileIds))}::text[], ${rows.map((r) => arrayLiteral(r.mentionIds))}::text[]`
+      ${isByPerson
+        ? sql`, ${rows.map((r) => r.replyToId)}::bigint[], ${rows.map((r) => arrayLiteral(r.fileIds))}::text[], ${rows.map((r) => arrayLiteral(r.mentionIds))}::text[],
+            ${rows.map((r) => r.clientId ?? null)}::text[]`
         : empty})
-      as n (chat_id, author_id, kind, heading, body, item_id, run_id
-        ${hasIds ? sql`, id` : empty} ${hasLists ? sql`, reply_to_id, file_ids, mention_ids` : empty})
+      as n (chat_id, author_id, kind, heading, body, item_id, run_id ${isByPerson ? sql`, reply_to_id, file_ids, mention_ids, client_id` : empty})
     returning id`);
   return inserted.map((row) => row.id);
 }
@@ -416,6 +417,71 @@ export function listMessagesFrom(q: Queryable, range: MessageRange, fromId: numb
 
 export function findMessages(q: Queryable, chatId: number, ids: readonly number[]): Promise<MessageRow[]> {
   return q.rows(sql`select ${messageColumns} from messages where chat_id = ${chatId} and id = any(${ids}::bigint[])`);
+}
+
+/** The message its author's program called so, if it arrived before. */
+export function findByClientId(q: Queryable, chatId: number, authorId: number, clientId: string): Promise<MessageRow | undefined> {
+  return q.first(sql`select ${messageColumns} from messages where chat_id = ${chatId} and author_id = ${authorId} and client_id = ${clientId}`);
+}
+
+export interface FoundRow {
+  id: number;
+  chatId: number;
+  authorId: number | null;
+  kind: MessageKind;
+  heading: string;
+  runId: number | null;
+  createdAt: Date;
+  body: string;
+  chatKind: ChatKind;
+  title: string;
+  privateKey: string | null;
+}
+
+/** Over all chats of the person, newest first. The text is cut to what stands around the words. */
+export function searchMessages(q: Queryable, me: number, { search, before, limit }: { search: string; before?: number; limit: number }): Promise<FoundRow[]> {
+  return q.rows(sql`
+    select m.id, m.chat_id, m.author_id, m.kind, m.heading, m.run_id, m.created_at, c.kind as chat_kind, c.title, c.private_key,
+           substr(m.body, greatest(1, position(lower(${search}) in lower(m.body)) - 80), ${previewLength}) as body
+    from chat_members cm join chats c on c.id = cm.chat_id and c.deleted_at is null
+    join messages m on m.chat_id = cm.chat_id and m.id > cm.history_after_id
+    where cm.employee_id = ${me} and m.deleted_at is null and m.kind <> 'system' ${before === undefined ? empty : sql`and m.id < ${before}`}
+      and (m.body ilike ${like(search)} or m.heading ilike ${like(search)})
+    order by m.id desc limit ${limit}`);
+}
+
+// ——— Reactions
+
+/** Whether it was not there yet. */
+export async function insertReaction(tx: Tx, row: { chatId: number; messageId: number; employeeId: number; reaction: MessageReaction; createdAt: Date }): Promise<boolean> {
+  return (
+    (await tx.run(sql`
+      insert into message_reactions (chat_id, message_id, employee_id, reaction, created_at)
+      values (${row.chatId}, ${row.messageId}, ${row.employeeId}, ${row.reaction}, ${row.createdAt}) on conflict do nothing`)) > 0
+  );
+}
+
+export async function deleteReaction(tx: Tx, row: { chatId: number; messageId: number; employeeId: number; reaction: MessageReaction }): Promise<boolean> {
+  return (
+    (await tx.run(sql`
+      delete from message_reactions where chat_id = ${row.chatId} and message_id = ${row.messageId} and employee_id = ${row.employeeId} and reaction = ${row.reaction}`)) > 0
+  );
+}
+
+export interface ReactionsRow {
+  messageId: number;
+  reaction: MessageReaction;
+  count: number;
+  isMine: boolean;
+  employeeIds: number[];
+}
+
+export function listReactions(q: Queryable, me: number, chatId: number, messageIds: readonly number[]): Promise<ReactionsRow[]> {
+  return q.rows(sql`
+    select message_id, reaction, count(*) as count, bool_or(employee_id = ${me}) as is_mine,
+           (array_agg(employee_id order by created_at, employee_id))[1:20] as employee_ids
+    from message_reactions where chat_id = ${chatId} and message_id = any(${messageIds}::bigint[])
+    group by message_id, reaction order by min(created_at), reaction`);
 }
 
 export async function updateMessage(
