@@ -31,17 +31,23 @@ export function createAccess({ people, items, model: loadModel }: { people: Peop
       return item !== undefined && maySee(rights, actor, item);
     },
     /** Which of these items exist and may be seen; the order is not kept. For lists of things that link to items. */
-    async visibleItems(q: Queryable, actor: Actor, itemIds: readonly number[]): Promise<{ id: number; title: string; itemTypeId: number }[]> {
+    async visibleItems(q: Queryable, actor: Actor, itemIds: readonly number[]): Promise<{ id: number; title: string; itemTypeId: number; stageId: number }[]> {
       if (itemIds.length === 0) return [];
-      type Row = Pick<ItemRow, 'id' | 'title' | 'itemTypeId' | 'pipelineId' | 'ownerId' | 'observerIds'>;
+      type Row = Pick<ItemRow, 'id' | 'title' | 'itemTypeId' | 'pipelineId' | 'stageId' | 'ownerId' | 'observerIds'>;
       const [rows, rights] = await Promise.all([
         q.rows<Row>(sql`
-          select id, title, item_type_id, pipeline_id, owner_id, observer_ids from items where id = any(${itemIds}::bigint[]) and deleted_at is null`),
+          select id, title, item_type_id, pipeline_id, stage_id, owner_id, observer_ids from items where id = any(${itemIds}::bigint[]) and deleted_at is null`),
         people.access(q, actor),
       ]);
       return rows
         .filter((row) => rights.mayTouch('view', row) || row.observerIds.includes(actor.employeeId))
-        .map(({ id, title, itemTypeId }) => ({ id, title, itemTypeId }));
+        .map(({ id, title, itemTypeId, stageId }) => ({ id, title, itemTypeId, stageId }));
+    },
+    /** What the actor may do with an item that he sees. */
+    async itemRights(q: Queryable, actor: Actor, itemId: number): Promise<{ change: boolean; move: boolean; delete: boolean }> {
+      const [item, rights] = await Promise.all([items.find(q, itemId), people.access(q, actor)]);
+      if (!item || !maySee(rights, actor, item)) throw new UserError('request.not_found', { kind: 'item', id: itemId });
+      return { change: rights.mayTouch('change', item), move: rights.mayTouch('move', item), delete: rights.mayTouch('delete', item) };
     },
     async mayViewPipeline(q: Queryable, actor: Actor, pipelineId: number): Promise<boolean> {
       const [model, rights] = await Promise.all([loadModel(q), people.access(q, actor)]);

@@ -8,9 +8,9 @@ import { type Db, json, type Queryable, sql, type Tx } from '../db/db.ts';
 import type { Drive } from '../drive/drive.ts';
 import type { Actor, People } from '../people/people.ts';
 import { UserError } from '../../shared/errors.ts';
-import type { CrmAccess } from './access.ts';
+import { type CrmAccess, maySee } from './access.ts';
 import type { Invoices } from './invoices.ts';
-import type { FieldChanges, ItemRow, Items, Origin } from './items.ts';
+import { type FieldChanges, itemColumns, type ItemRow, type Items, type Origin } from './items.ts';
 import type { ItemSelection, List } from './list.ts';
 import type { CrmModel } from './model.ts';
 import { systemFields } from './values.ts';
@@ -133,6 +133,19 @@ export function createCards({ db, people, drive, items, list, invoices, access, 
         if (!(await people.access(tx, actor)).mayTouch('delete', item)) throw new UserError('access.denied', { action: 'delete' });
         await items.deleteItems(tx, [itemId], actor);
       });
+    },
+
+    /** Takes back a deletion. Robots that were waiting stay cancelled: their moment may have passed. */
+    async restoreItem(actor: Actor, itemId: number): Promise<ItemRow> {
+      return db.transaction((tx) => items.restoreItem(tx, itemId, actor));
+    },
+
+    /** Items whose parent this one is, of every type, newest first; those that the actor may not see are left out. */
+    async listChildren(q: Queryable, actor: Actor, itemId: number): Promise<ItemRow[]> {
+      const [rights] = await Promise.all([people.access(q, actor), access.visibleItem(q, actor, itemId)]);
+      const rows = await q.rows<ItemRow>(sql`
+        select ${itemColumns} from items i where i.parent_id = ${itemId} and i.deleted_at is null order by i.id desc limit 200`);
+      return rows.filter((row) => maySee(rights, actor, row));
     },
 
     // ——— Saved views of lists: one's own, and those an administrator made for all

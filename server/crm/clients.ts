@@ -307,6 +307,41 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
       await tell(tx);
     },
 
+    /** Takes back a deletion. */
+    async restoreContact(tx: Tx, actor: Actor, id: number): Promise<Contact> {
+      const { rights, model } = await rightsToView(tx, actor);
+      const row = await tx.first<Contact>(sql`select ${contactColumns} from contacts where id = ${id} and deleted_at is not null for update`);
+      if (!row) throw notFound('contact', id);
+      assertMayChange(rights, model, actor, row, 'delete');
+      await tx.run(sql`update contacts set deleted_at = null where id = ${id}`);
+      await tell(tx);
+      return row;
+    },
+    async restoreCompany(tx: Tx, actor: Actor, id: number): Promise<Company> {
+      const { rights, model } = await rightsToView(tx, actor);
+      const row = await tx.first<Company>(sql`select ${companyColumns} from companies where id = ${id} and deleted_at is not null for update`);
+      if (!row) throw notFound('company', id);
+      assertMayChange(rights, model, actor, row, 'delete');
+      await tx.run(sql`update companies set deleted_at = null where id = ${id}`);
+      await tell(tx);
+      return row;
+    },
+
+    /** How clients are called, for those who may see clients; others get none. */
+    async clientNames(q: Queryable, actor: Actor, { contactIds, companyIds }: { contactIds: readonly number[]; companyIds: readonly number[] }) {
+      type Named = { id: number; name: string };
+      if (contactIds.length + companyIds.length === 0) return { contacts: [], companies: [] };
+      const [rights, model] = await Promise.all([people.access(q, actor), loadModel(q)]);
+      if (!hasAny(rights, model, 'view')) return { contacts: [], companies: [] };
+      type Row = Pick<Contact, 'id' | 'firstName' | 'lastName' | 'secondName' | 'phones' | 'emails'>;
+      const [contacts, companies] = await Promise.all([
+        q.rows<Row>(sql`select id, first_name, last_name, second_name, phones, emails from contacts where id = any(${contactIds}::bigint[]) and deleted_at is null`),
+        q.rows<Named>(sql`select id, title as name from companies where id = any(${companyIds}::bigint[]) and deleted_at is null`),
+      ]);
+      // Who called once and left no name is known by the number.
+      return { contacts: contacts.map((row): Named => ({ id: row.id, name: contactName(row) || row.phones[0] || row.emails[0] || '' })), companies };
+    },
+
     /** Items of a client that the actor may see, of every type, newest first. */
     async listClientItems(q: Queryable, actor: Actor, client: { kind: 'contact' | 'company'; id: number }, { cursor, limit }: { cursor?: string; limit: number }): Promise<Page<ItemRow>> {
       const { rights } = await rightsToView(q, actor);

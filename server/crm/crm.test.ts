@@ -475,3 +475,44 @@ test('a saved view is one\'s own, or an administrator\'s for all', async () => {
   await assert.rejects(api(boris).del(`/api/views/${shared.id}`), refused('request.not_found', 404));
   await api(anna).del(`/api/views/${own.id}`);
 });
+
+test('what hangs on an item is found, called by its name, and comes back when a deletion is taken back', async () => {
+  const company = await api(anna).post('/api/companies', { title: 'ООО «Ромашка»' });
+  const contact = await api(anna).post('/api/contacts', { phones: ['+79001234567'] });
+  const item = await newDeal({ ownerId: anna.id, companyId: company.id, contactId: contact.id });
+  const child = await newDeal({ ownerId: anna.id, parentId: item.id, title: 'Дочерняя' });
+  assert.deepEqual((await api(anna).get(`/api/items/${item.id}/children`)).items.map((one: { id: number }) => one.id), [child.id]);
+  const names = await api(anna).get('/api/crm-names', { items: `${item.id},99999999`, contacts: String(contact.id), companies: String(company.id) });
+  assert.deepEqual(names, {
+    items: [{ id: item.id, name: 'Крыша', itemTypeId: deal.id, stageId: stages[0]!.id }],
+    contacts: [{ id: contact.id, name: '+79001234567' }], companies: [{ id: company.id, name: 'ООО «Ромашка»' }],
+  });
+  await assert.rejects(api(anna).get('/api/crm-names', { items: '1,x' }), refused('request.invalid', 400));
+  assert.deepEqual(await api(anna).get(`/api/items/${item.id}/rights`), { change: true, move: true, delete: true });
+
+  const count = async () => (await api(admin).get(`/api/pipelines/${item.pipelineId}/summary`)).stages.find((one: { stageId: number }) => one.stageId === item.stageId).count;
+  const before = await count();
+  await assert.rejects(api(anna).post(`/api/items/${item.id}/restore`), refused('request.not_found', 404));
+  await api(anna).del(`/api/items/${item.id}`);
+  assert.equal(await count(), before - 1);
+  const restored = await api(anna).post(`/api/items/${item.id}/restore`);
+  assert.equal(restored.version, item.version + 2);
+  assert.deepEqual({ ...(await api(anna).get(`/api/items/${item.id}`)), updatedAt: 0 }, { ...restored, updatedAt: 0 });
+  assert.equal(await count(), before);
+  for (const path of [`/api/contacts/${contact.id}`, `/api/companies/${company.id}`]) {
+    await api(anna).del(path);
+    await assert.rejects(api(anna).get(path), refused('request.not_found', 404));
+    await api(anna).post(`${path}/restore`);
+    await api(anna).get(path);
+  }
+});
+
+test('the timeline shows only the kinds that were asked for', async () => {
+  const item = await newDeal({ ownerId: anna.id });
+  await api(anna).post(`/api/items/${item.id}/comments`, { body: 'Комментарий' });
+  const kinds = async (wanted?: string) => (await api(anna).get(`/api/items/${item.id}/timeline`, { kinds: wanted })).items.map((entry: { kind: string }) => entry.kind);
+  assert.deepEqual(await kinds(), ['comment', 'arrival']);
+  assert.deepEqual(await kinds('comment'), ['comment']);
+  assert.deepEqual(await kinds('arrival,run'), ['arrival']);
+  await assert.rejects(kinds('КОММЕНТАРИИ'), refused('request.invalid', 400));
+});

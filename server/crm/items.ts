@@ -548,6 +548,22 @@ export function createItems({ db, live, people, jobs, model: loadModel, now }: I
       for (const listener of deletionListeners) await listener(tx, ids);
     },
 
+    /** A deleted item is back where it was. Whoever might delete it may do that. */
+    async restoreItem(tx: Tx, id: number, actor: Actor): Promise<ItemRow> {
+      const [row, rights, model] = await Promise.all([
+        tx.first<ItemRow>(sql`select ${itemColumns} from items i where i.id = ${id} and i.deleted_at is not null for no key update of i`),
+        people.access(tx, actor),
+        loadModel(tx),
+      ]);
+      if (!row || !maySee(rights, actor, row)) throw new UserError('request.not_found', { kind: 'item', id });
+      if (!rights.mayTouch('delete', row)) throw new UserError('access.denied', { action: 'delete' });
+      const stage = model.stage(row.stageId);
+      if (!stage || stage.deletedAt || model.pipeline(row.pipelineId)?.deletedAt) throw new UserError('item.stage_deleted', { stage: stage?.name ?? String(row.stageId) });
+      await tx.run(sql`update items set deleted_at = null, version = version + 1, updated_at = ${now()}, updated_by = ${actor.employeeId || null} where id = ${id}`);
+      await live.publish(tx, [{ topic: `item:${id}`, what: 'item' }, { topic: `pipeline:${row.pipelineId}`, what: 'items' }]);
+      return { ...row, version: row.version + 1 };
+    },
+
     /** One item, or undefined when it is not there or was deleted. No access check. */
     find(q: Queryable, id: number): Promise<ItemRow | undefined> {
       return q.first<ItemRow>(sql`select ${itemColumns} from items i where i.id = ${id} and i.deleted_at is null`);

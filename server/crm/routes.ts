@@ -29,6 +29,11 @@ function parseFilters(text: string | undefined): api.ItemFilter[] {
   return parsed.data;
 }
 
+/** `5,7`. */
+function idsIn(text: string | undefined): number[] {
+  return text === undefined ? [] : text.split(',').map(Number);
+}
+
 /** System fields and own ones arrive apart and are written together. */
 function fieldsOf(body: { values?: Record<string, unknown> } & Record<string, unknown>, without: readonly string[]): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
@@ -195,6 +200,24 @@ export function crmRoutes({ crm, db }: { crm: Crm; db: Db }): FastifyPluginAsync
       await crm.deleteItem(request.actor, request.params.id);
       return reply.code(204).send(null);
     });
+    app.post('/api/items/:id/restore', {
+      schema: { tags: items, summary: 'Take back the deletion of an item', params: api.idParams, response: { 200: api.item } },
+    }, (request) => crm.restoreItem(request.actor, request.params.id));
+    app.get('/api/items/:id/rights', {
+      schema: { tags: items, summary: 'What I may do with an item', params: api.idParams, response: { 200: api.itemRights } },
+    }, (request) => crm.itemRights(db, request.actor, request.params.id));
+    app.get('/api/items/:id/children', {
+      schema: { tags: items, summary: 'Items that belong to an item, newest first', params: api.idParams, response: { 200: z.object({ items: z.array(api.item) }) } },
+    }, async (request) => ({ items: await crm.listChildren(db, request.actor, request.params.id) }));
+    app.get('/api/crm-names', {
+      schema: { tags: items, summary: 'How items, contacts and companies are called', querystring: api.namesQuery, response: { 200: api.names } },
+    }, async (request) => {
+      const [items, clients] = await Promise.all([
+        crm.visibleItems(db, request.actor, idsIn(request.query.items)),
+        crm.clientNames(db, request.actor, { contactIds: idsIn(request.query.contacts), companyIds: idsIn(request.query.companies) }),
+      ]);
+      return { items: items.map(({ title, ...item }) => ({ ...item, name: title })), ...clients };
+    });
     app.post('/api/items/bulk-move', {
       schema: { tags: items, summary: 'Move many items to a stage', body: api.bulkMove, response: { 200: api.bulkMoved } },
     }, async (request) => {
@@ -221,7 +244,7 @@ export function crmRoutes({ crm, db }: { crm: Crm; db: Db }): FastifyPluginAsync
     const timeline = ['Timeline'];
 
     app.get('/api/items/:id/timeline', {
-      schema: { tags: timeline, summary: 'What happened to an item, newest first', params: api.idParams, querystring: api.pageQuery, response: { 200: api.timelinePage } },
+      schema: { tags: timeline, summary: 'What happened to an item, newest first', params: api.idParams, querystring: api.timelineQuery, response: { 200: api.timelinePage } },
     }, (request) => crm.listTimeline(db, request.actor, request.params.id, request.query));
     app.get('/api/items/:id/history', {
       schema: { tags: timeline, summary: 'Every change of a field, with who and why', params: api.idParams, querystring: api.pageQuery, response: { 200: api.historyPage } },
@@ -267,6 +290,9 @@ export function crmRoutes({ crm, db }: { crm: Crm; db: Db }): FastifyPluginAsync
       await write((tx) => crm.deleteContact(tx, request.actor, request.params.id));
       return reply.code(204).send(null);
     });
+    app.post('/api/contacts/:id/restore', {
+      schema: { tags: clients, summary: 'Take back the deletion of a contact', params: api.idParams, response: { 200: api.contact } },
+    }, (request) => write((tx) => crm.restoreContact(tx, request.actor, request.params.id)));
     app.get('/api/contacts/:id/items', {
       schema: { tags: clients, summary: 'Items of a contact, newest first', params: api.idParams, querystring: api.pageQuery, response: { 200: api.itemPage } },
     }, (request) => crm.listClientItems(db, request.actor, { kind: 'contact', id: request.params.id }, request.query));
@@ -289,6 +315,9 @@ export function crmRoutes({ crm, db }: { crm: Crm; db: Db }): FastifyPluginAsync
       await write((tx) => crm.deleteCompany(tx, request.actor, request.params.id));
       return reply.code(204).send(null);
     });
+    app.post('/api/companies/:id/restore', {
+      schema: { tags: clients, summary: 'Take back the deletion of a company', params: api.idParams, response: { 200: api.company } },
+    }, (request) => write((tx) => crm.restoreCompany(tx, request.actor, request.params.id)));
     app.get('/api/companies/:id/items', {
       schema: { tags: clients, summary: 'Items of a company, newest first', params: api.idParams, querystring: api.pageQuery, response: { 200: api.itemPage } },
     }, (request) => crm.listClientItems(db, request.actor, { kind: 'company', id: request.params.id }, request.query));

@@ -211,9 +211,11 @@ export function createTimeline({ live, people, drive, access, now }: TimelineDep
       await drive.attachMany(tx, (await inserted).flatMap(({ id, fileIds }) => fileIds.map((fileId) => ({ fileId, targetKind: 'comment' as const, targetId: id }))));
     },
 
-    async listTimeline(q: Queryable, actor: Actor, itemId: number, page: { cursor?: string; limit: number }): Promise<Page<TimelineEntry>> {
+    /** `kinds`: only these, with commas between them. */
+    async listTimeline(q: Queryable, actor: Actor, itemId: number, page: { cursor?: string; limit: number; kinds?: string }): Promise<Page<TimelineEntry>> {
       await access.visibleItem(q, actor, itemId);
-      return mergedPage(q, itemId, sources, page);
+      const kinds = page.kinds?.split(',');
+      return mergedPage(q, itemId, kinds ? new Map([...sources].filter(([kind]) => kinds.includes(kind))) : sources, page);
     },
 
     /** Field changes and stage changes; a stage change reads `{ stageId: [before, after] }`. */

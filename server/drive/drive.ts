@@ -451,6 +451,16 @@ export function createDrive({ db, live, now, directory, maxFileBytes = defaultMa
       return toFile(file);
     },
 
+    /** Those of the files that this person may read, in the order asked for. */
+    async readableFiles(actor: Actor, fileIds: readonly number[]): Promise<DriveFile[]> {
+      const found = new Map((await store.files(db, fileIds)).map((file) => [file.id, file]));
+      const seen = await Promise.all(fileIds.map(async (id) => {
+        const file = found.get(id);
+        return file && (await readable(actor, file)) ? [toFile(file)] : [];
+      }));
+      return seen.flat();
+    },
+
     /** Newest first. Only for those who reach the file through its folder. */
     async versions(actor: Actor, fileId: number): Promise<store.VersionRow[]> {
       const [file] = await store.files(db, [fileId]);

@@ -14,7 +14,7 @@ export function driveRoutes({ drive }: { drive: Drive }): FastifyPluginAsyncZod 
   return async (app) => {
     app.get('/api/drive/storages', {
       schema: { tags, summary: 'The root folders one sees', response: { 200: api.driveStorages } },
-    }, (request) => drive.storages(request.actor));
+    }, async (request) => ({ ...(await drive.storages(request.actor)), maxFileBytes: drive.maxFileBytes }));
 
     app.post('/api/drive/folders', {
       schema: { tags, summary: 'Create a folder', body: api.createDriveFolder, response: { 201: api.driveFolder } },
@@ -47,6 +47,13 @@ export function driveRoutes({ drive }: { drive: Drive }): FastifyPluginAsyncZod 
     app.get('/api/drive/trash', {
       schema: { tags, summary: 'What one may take out of the trash', querystring: api.drivePaging, response: { 200: api.drivePage } },
     }, (request) => drive.trash(request.actor, request.query));
+
+    app.get('/api/drive/files', {
+      schema: {
+        tags, summary: 'Several files, without their bytes; what is gone or may not be read is left out', querystring: api.driveFilesQuery,
+        response: { 200: z.object({ items: z.array(api.driveFile) }) },
+      },
+    }, async (request) => ({ items: await drive.readableFiles(request.actor, request.query.ids.split(',').map(Number)) }));
 
     app.get('/api/drive/files/:id', {
       schema: { tags, summary: 'A file, without its bytes', params, response: { 200: api.driveFile } },

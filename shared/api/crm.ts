@@ -161,6 +161,18 @@ export const itemChange = z.strictObject({
   /** What the sender saw last. Another one in the database: 409, nothing written. */
   version: z.int().positive().optional(),
 });
+/** What the reader may do with one item, beyond seeing it. */
+export const itemRights = z.object({ change: z.boolean(), move: z.boolean(), delete: z.boolean() });
+
+const idList = z.string().regex(/^\d{1,15}(,\d{1,15}){0,199}$/).optional();
+/** Ids with commas between them, up to 200 of a kind. */
+export const namesQuery = z.object({ items: idList, contacts: idList, companies: idList });
+/** What is gone or may not be seen is left out. */
+export const names = z.object({
+  items: z.array(z.object({ id, name: z.string(), itemTypeId: id, stageId: id })),
+  contacts: z.array(z.object({ id, name: z.string() })),
+  companies: z.array(z.object({ id, name: z.string() })),
+});
 export const itemIds = z.strictObject({ itemIds: z.array(id).min(1).max(10_000) });
 
 export const filterOperators = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'between', 'in', 'notIn', 'contains', 'filled', 'empty'] as const;
@@ -242,6 +254,10 @@ export const commentChange = z.strictObject({ body: text(100_000).optional(), fi
 export const timelineEntry = z.object({
   /** 'comment' | 'arrival' | what other modules add ('run'). */
   kind: z.string(), id, at: z.date(), employeeId: id.nullable(), data: z.record(z.string(), z.unknown()),
+});
+export const timelineQuery = pageQuery.extend({
+  /** Only these: kinds with commas between them. */
+  kinds: z.string().regex(/^[a-z]{1,20}(,[a-z]{1,20}){0,9}$/).optional(),
 });
 export const timelinePage = z.object({ items: z.array(timelineEntry), nextCursor: z.string().nullable() });
 export const pinnedComments = z.object({ items: z.array(comment) });

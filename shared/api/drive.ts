@@ -44,7 +44,13 @@ export const drivePaging = z.object({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 
-export const driveStorages = z.object({ company: driveFolder, own: driveFolder });
+export const driveStorages = z.object({
+  company: driveFolder, own: driveFolder,
+  /** What a file may weigh at most. */
+  maxFileBytes: z.int(),
+});
+/** Ids with commas between them. */
+export const driveFilesQuery = z.object({ ids: z.string().regex(/^\d{1,15}(,\d{1,15}){0,199}$/) });
 export const driveFolderWithPath = z.object({
   folder: driveFolder,
   /** From the root of the storage down to the folder itself. */

@@ -145,6 +145,7 @@ export const table: readonly Row[] = [
   row('POST /api/drive/folders/{id}/restore', '----+-', async (w) => ({ ...(await trashed(w, `/api/drive/folders/${(await w.newFolder(w.roots.own.id, fresh('Папка'))).id}`)), body: {} }), 'own'),
   row('POST /api/drive/folders/{id}/restore', '----++', async (w) => ({ ...(await trashed(w, `/api/drive/folders/${(await w.newFolder(w.roots.company.id, fresh('Папка'))).id}`)), body: {} }), "company's"),
   row('GET /api/drive/trash', everybody),
+  row('GET /api/drive/files', everybody, (w) => ({ query: { ids: `${w.files.own},${w.files.company}` } })),
   row('GET /api/drive/files/{id}', '----+-', (w) => id(w.files.own), 'own'),
   row('GET /api/drive/files/{id}', everybody, (w) => id(w.files.company), "company's"),
   row('GET /api/drive/files/{id}', '--++++', (w) => id(w.files.item), 'of an item'),
@@ -215,6 +216,14 @@ export const table: readonly Row[] = [
   row('PATCH /api/items/{id}', '--x+++', (w) => ({ ...byItem(w), body: { observerIds: [] } }), 'and takes that back'),
   row('DELETE /api/items/{id}', '--x+++', async (w) => id(await w.newDeal())),
   // Each item by itself: what may not be moved is told in the answer (access.test.ts looks).
+  row('POST /api/items/{id}/restore', '--x+++', async (w) => {
+    const deal = await w.newDeal();
+    await owner(w).del(`/api/items/${deal.id}`);
+    return id(deal);
+  }),
+  row('GET /api/items/{id}/rights', '--++++', byItem),
+  row('GET /api/items/{id}/children', '--++++', byItem),
+  row('GET /api/crm-names', everybody, (w) => ({ query: { items: String(w.deal.id), contacts: String(w.contact.id), companies: String(w.company.id) } })),
   row('POST /api/items/bulk-move', everybody, async (w) => ({ body: { stageId: w.stages.shipping.id, itemIds: [(await w.newDeal()).id] } })),
   row('GET /api/views', everybody, (w) => ({ query: { itemTypeId: w.dealTypeId } })),
   row('POST /api/views', everybody, (w) => ({ body: { itemTypeId: w.dealTypeId, name: 'Мои', query: {} } }), 'for oneself'),
@@ -240,6 +249,11 @@ export const table: readonly Row[] = [
       row(`GET /api/${kind}/{id}`, 'x+++++', (w) => id(one(w))),
       row(`PATCH /api/${kind}/{id}`, 'xxx+++', (w) => ({ ...id(one(w)), body: { address: fresh('Улица') } })),
       row(`DELETE /api/${kind}/{id}`, 'xxx+++', async (w) => id(await made(w))),
+      row(`POST /api/${kind}/{id}/restore`, 'xxx+++', async (w) => {
+        const client = await made(w);
+        await owner(w).del(`/api/${kind}/${client.id}`);
+        return id(client);
+      }),
       row(`GET /api/${kind}/{id}/items`, 'x+++++', (w) => id(one(w))),
     ];
   }),
