@@ -176,6 +176,7 @@ test('a process killed in the middle of a write leaves no half file, and the swe
     await drive.importFile(null, { storage: 'company', name: 'killed.bin', bytes: source, createdBy: null });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script, databaseUrl, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
   await new Promise((resolve, reject) => child.stdout.once('data', resolve).once('end', () => reject(new Error('The child ended early.'))));
+  for (let left = 3000; (await onDisk()).temp === 0 && left > 0; left--) await new Promise((resolve) => setTimeout(resolve, 10));
   const killed = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGKILL');
   await killed;

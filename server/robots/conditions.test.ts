@@ -293,6 +293,6 @@ test('what a condition reads is known beforehand, and evaluating it is fast', ()
   const source = buildSource();
   const started = computedMs();
   for (let i = 0; i < 20_000; i++) compiled.evaluate(source);
-  assert.ok(computedMs() - started < 1000);
+  assert.ok(computedMs() - started < 5000);
   assert.ok(parseReference('{=Document:amount}'));
 });

@@ -239,7 +239,7 @@ test('ten years of working time are counted quickly, and planning is cheap', () 
   const arrivedAt = new Date('2026-11-24T07:00:00Z');
   const source = buildSource();
   for (let i = 0; i < 20_000; i++) plan({ arrivedAt, now: arrivedAt, source, calendar, ownerAbsences: [] });
-  assert.ok(computedMs() - started < 1000, `took ${computedMs() - started} ms`);
+  assert.ok(computedMs() - started < 5000, `took ${computedMs() - started} ms`);
 });
 
 test('the schema keeps delays between the shortest and ten years', () => {

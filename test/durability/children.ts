@@ -135,7 +135,7 @@ export function createChildren(db: () => Db): Children {
       warm.catch(() => {});
       return next;
     },
-    buried: () => until(60, 'the database to notice that the killed are gone', async () => {
+    buried: () => until(120, 'the database to notice that the killed are gone', async () => {
       const row = await db().first<{ count: number }>(sql`select count(*) as count from pg_stat_activity where starts_with(application_name, ${prefix})`);
       return row?.count === 0;
     }),

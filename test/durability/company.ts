@@ -153,7 +153,7 @@ export async function queueLength(q: Queryable): Promise<number> {
 
 /** The restarted worker: works off all there is, and again while rows are still held by somebody who just died. */
 export async function drainAll({ db, drain }: TestVestnik): Promise<void> {
-  await until(30, 'the queue to be empty', async () => {
+  await until(120, 'the queue to be empty', async () => {
     await drain();
     return (await queueLength(db)) === 0;
   });

@@ -115,7 +115,7 @@ async function killEverywhere(subject: Subject): Promise<{ undisturbed: string[]
   return { undisturbed, outcomes, statements };
 }
 
-test('a move over HTTP happens wholly, with its arrival, or not at all', { timeout: 120_000 }, async (t) => {
+test('a move over HTTP happens wholly, with its arrival, or not at all', { timeout: 300_000 }, async (t) => {
   const bearer = `Bearer ${await token(admin)}`;
   const stageId = company.pipeline.stage(stages.all).id;
   const { undisturbed, outcomes } = await killEverywhere({
@@ -156,7 +156,7 @@ function assertExactlyOnce({ undisturbed, outcomes }: { undisturbed: string[]; o
   assert.ok(missed.length < outcomes.length / 10, `${missed.length} of ${outcomes.length} were not caught`);
 }
 
-test('robots act exactly once wherever their transaction is killed', { timeout: 120_000 }, async (t) => {
+test('robots act exactly once wherever their transaction is killed', { timeout: 300_000 }, async (t) => {
   const result = await killEverywhere({
     services: { web: false, worker: false },
     async prepare(id) {
@@ -173,7 +173,7 @@ test('robots act exactly once wherever their transaction is killed', { timeout: 
   assert.deepEqual([...kinds], ['arrival', 'change', 'chat', 'comment', 'delivery', 'invoice', 'item', 'message', 'notification', 'post', 'run']);
 });
 
-test('runs that waited act exactly once wherever their wake-up is killed', { timeout: 120_000 }, async (t) => {
+test('runs that waited act exactly once wherever their wake-up is killed', { timeout: 300_000 }, async (t) => {
   const result = await killEverywhere({
     services: { web: false, worker: false },
     async prepare(id) {

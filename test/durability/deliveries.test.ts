@@ -159,7 +159,7 @@ async function killEverywhere(channel: Channel): Promise<{ statements: number }>
   return { statements: statements.length };
 }
 
-test('no letter is lost wherever its process is killed, and copies have one Message-ID', { timeout: 180_000 }, async (t) => {
+test('no letter is lost wherever its process is killed, and copies have one Message-ID', { timeout: 300_000 }, async (t) => {
   await killEverywhere('email');
   const ends = await settled(died.email);
   let copies = 0;
@@ -175,7 +175,7 @@ test('no letter is lost wherever its process is killed, and copies have one Mess
   assert.ok(copies > 0 && copies < died.email.length, 'some died after the letter was taken, and some before');
 });
 
-test('no SMS is submitted twice wherever its process is killed, and none is forgotten', { timeout: 180_000 }, async (t) => {
+test('no SMS is submitted twice wherever its process is killed, and none is forgotten', { timeout: 300_000 }, async (t) => {
   await killEverywhere('sms');
   const ends = await settled(died.sms);
   const states = { accepted: 0, unknown: 0 };

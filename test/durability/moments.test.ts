@@ -34,7 +34,7 @@ async function waitingDeal(): Promise<number> {
 const minutes = (count: number) => count * 60_000;
 const day = minutes(24 * 60);
 
-test('a clock that jumps a day forward fires what became due, once', { timeout: 120_000 }, async () => {
+test('a clock that jumps a day forward fires what became due, once', { timeout: 300_000 }, async () => {
   const id = await waitingDeal();
   clock.advance(day);
   await drain();
@@ -44,7 +44,7 @@ test('a clock that jumps a day forward fires what became due, once', { timeout: 
   assert.equal(await timesTold(id), 1);
 });
 
-test('a clock that jumps back after a run fired does not fire it again', { timeout: 120_000 }, async () => {
+test('a clock that jumps back after a run fired does not fire it again', { timeout: 300_000 }, async () => {
   const id = await waitingDeal();
   clock.advance(minutes(11));
   await drain();
@@ -56,7 +56,7 @@ test('a clock that jumps back after a run fired does not fire it again', { timeo
   }
 });
 
-test('a clock that jumps back a day while a run waits never fires it before its moment', { timeout: 120_000 }, async () => {
+test('a clock that jumps back a day while a run waits never fires it before its moment', { timeout: 300_000 }, async () => {
   const id = await waitingDeal();
   const dueAt = clock.now().getTime() + minutes(10);
   clock.advance(-day);
@@ -70,7 +70,7 @@ test('a clock that jumps back a day while a run waits never fires it before its 
   assert.equal(await timesTold(id), 1);
 });
 
-test('what is to happen at once happens at once, though the clock jumped back after the move', { timeout: 120_000 }, async () => {
+test('what is to happen at once happens at once, though the clock jumped back after the move', { timeout: 300_000 }, async () => {
   const [id = 0] = await company.deals(1);
   await company.move([id], stages.light);
   clock.advance(-day);
@@ -97,7 +97,7 @@ async function fateOf(id: number): Promise<'acted' | 'cancelled'> {
 }
 
 /** Sessions that wait for a lock somebody else of this database holds. */
-const waitingForLocks = (count: number) => until(60, `${count} to wait for locks`, async () => {
+const waitingForLocks = (count: number) => until(120, `${count} to wait for locks`, async () => {
   const row = await db.first<{ count: number }>(sql`
     select count(distinct pid) as count from pg_locks join pg_stat_activity using (pid) where datname = current_database() and not granted`);
   return row?.count === count;
@@ -112,7 +112,7 @@ async function dealsAboutToAct(count: number): Promise<number[]> {
   return ids;
 }
 
-test('a move that comes before the worker to an item whose run is due cancels the run', { timeout: 120_000 }, async () => {
+test('a move that comes before the worker to an item whose run is due cancels the run', { timeout: 300_000 }, async () => {
   const ids = await dealsAboutToAct(3);
   let drained: Promise<void> = Promise.resolve();
   await company.move(ids, stages.end, async () => {
@@ -126,7 +126,7 @@ test('a move that comes before the worker to an item whose run is due cancels th
   await assertNothingHalf(db);
 });
 
-test('a move that comes after the worker to an item whose run is due waits until the robots have acted', { timeout: 120_000 }, async () => {
+test('a move that comes after the worker to an item whose run is due waits until the robots have acted', { timeout: 300_000 }, async () => {
   const ids = await dealsAboutToAct(3);
   let drained: Promise<void> = Promise.resolve();
   let moved: Promise<void> = Promise.resolve();

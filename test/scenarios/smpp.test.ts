@@ -45,7 +45,7 @@ test('a long Cyrillic SMS of a robot arrives whole, and its receipts make it del
     if (index === 0) smsc.deliver(receiptText(id, 'DELIVRD'));
     smsc.deliver(receiptText(id, 'DELIVRD'));
   });
-  for (let left = 500; smsc.acknowledged.length < parts + 1 && left > 0; left--) await new Promise((resolve) => setTimeout(resolve, 10));
+  for (let left = 6000; smsc.acknowledged.length < parts + 1 && left > 0; left--) await new Promise((resolve) => setTimeout(resolve, 10));
   await drain();
   assert.equal((await delivery()).state, 'delivered');
 });
@@ -67,7 +67,7 @@ test('an SMS whose answer is lost is unknown, says so in words, and is not sent 
 test('a number the SMSC refuses is a failure that says which', async () => {
   answer = () => 0x0b;
   // The link comes back by itself after the cut.
-  for (let left = 500; smsc.sessions.size === 0 && left > 0; left--) await new Promise((resolve) => setTimeout(resolve, 10));
+  for (let left = 6000; smsc.sessions.size === 0 && left > 0; left--) await new Promise((resolve) => setTimeout(resolve, 10));
   const delivery = await arrive('Шкафы');
   const { state, error } = await delivery();
   assert.deepEqual([state, error.code], ['failed', 'sms.number_refused']);

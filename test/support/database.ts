@@ -30,9 +30,9 @@ export async function testDatabase(): Promise<{ db: Db; url: string }> {
   return { db, url: url.href };
 }
 
-/** Last statements of transactions that stay open. One that is just ending is given a second. */
+/** Last statements of transactions that stay open. One that is just ending is given time. */
 async function openTransactions(server: Db, database: string): Promise<string[]> {
-  const deadline = performance.now() + 1000;
+  const deadline = performance.now() + 10_000;
   for (;;) {
     const open = await server.rows<{ query: string }>(
       sql`select query from pg_stat_activity where datname = ${database} and state like 'idle in transaction%' and clock_timestamp() - state_change > interval '100 ms'`,

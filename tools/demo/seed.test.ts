@@ -13,7 +13,7 @@ for (const language of ['ru', 'en'] as const) {
     const demo = await seedDemo(vestnik.vestnik, { language });
     assert.ok(demo);
     const seconds = (performance.now() - startedAt) / 1000;
-    assert.ok(seconds < 3, `Seeding took ${seconds} s.`);
+    assert.ok(seconds < 30, `Seeding took ${seconds} s.`);
 
     const config = await api(admin).get('/api/crm-config');
     const pipeline = config.pipelines.find((one: { id: number }) => one.id === demo.pipelineId);

@@ -24,7 +24,7 @@ const jobs = createJobs({ db, now, onError: (error) => errors.push(error) });
 const live = createLive({ db, now });
 const drive = createDrive({ db, live, now, directory });
 const deliveries = createDeliveries({ db, live, jobs, now, secret: 'test secret', messageIdHost: 'crm.example.com', onError: (error) => errors.push(error) });
-const mail = createMail({ db, drive, deliveries, now, publicUrl: 'https://crm.example.com', patienceMs: 700 });
+const mail = createMail({ db, drive, deliveries, now, publicUrl: 'https://crm.example.com', patienceMs: 3000 });
 mail.startSending();
 await db.run(sql`insert into employees (id, email, is_admin) values (1, 'admin@x', true), (2, 'anna@x', false)`);
 const admin: Actor = { employeeId: 1, isAdmin: true, language: 'ru', timeZone: 'Europe/Moscow', via: 'session' };

@@ -30,7 +30,7 @@ const jobs = createJobs({ db, now, onError });
 const live = createLive({ db, now });
 const drive = createDrive({ db, live, now, directory });
 const deliveries = createDeliveries({ db, live, jobs, now, secret: 'test secret', messageIdHost: 'crm.example.com', onError });
-const mail = createMail({ db, drive, deliveries, now, publicUrl: 'https://crm.example.com', patienceMs: 500 });
+const mail = createMail({ db, drive, deliveries, now, publicUrl: 'https://crm.example.com', patienceMs: 3000 });
 mail.startSending();
 await db.run(sql`insert into employees (id, email, is_admin) values (1, 'admin@x', true), (2, 'anna@x', false)`);
 const admin: Actor = { employeeId: 1, isAdmin: true, language: 'ru', timeZone: 'Europe/Moscow', via: 'session' };
@@ -216,7 +216,7 @@ test('a server that is away is not asked for every letter; all of them wait, non
   const ids = await Promise.all(Array.from({ length: 60 }, () => queue(id)));
   const begun = performance.now();
   await jobs.drain();
-  assert.ok(performance.now() - begun < 10_000, 'not one timeout after another');
+  assert.ok(performance.now() - begun < 60_000, 'not one timeout after another');
   assert.ok(asked <= 10, `${asked} connections`);
   const states = await Promise.all(ids.map(stateOf));
   assert.deepEqual([...new Set(states.map(({ state, error }) => `${state} ${error}`))], ['queued mail.connection_timeout']);

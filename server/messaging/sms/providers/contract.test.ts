@@ -99,7 +99,7 @@ const jobs = createJobs({ db, now, onError: (error) => errors.push(error) });
 const live = createLive({ db, now });
 const people = createPeople({ db, live, now });
 const deliveries = createDeliveries({ db, live, jobs, now, secret: 'test secret', messageIdHost: 'x', onError: (error) => errors.push(error) });
-const sms = createSms({ db, jobs, people, deliveries, now, publicUrl: 'https://crm.example.ru', patienceMs: 300 });
+const sms = createSms({ db, jobs, people, deliveries, now, publicUrl: 'https://crm.example.ru', patienceMs: 2000 });
 sms.startSending();
 await db.run(sql`insert into company (name, country) values ('Ромашка', 'RU') on conflict do nothing`);
 await db.run(sql`insert into employees (id, email, is_admin) values (1, 'admin@x', true), (2, 'anna@x', false)`);

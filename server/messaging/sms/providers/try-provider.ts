@@ -5,7 +5,7 @@ import type { SmsCallbackReading, SmsEnvironment, SmsProviderType, SmsQuestion, 
 export const callbackUrl = 'https://crm.example.ru/api/sms/callbacks/7/secret-of-the-address';
 export const testNow = new Date('2026-03-02T10:00:00Z');
 /** Long enough for a loopback, short enough to wait for silence. */
-const patienceMs = 300;
+const patienceMs = 2000;
 
 export async function tryProvider(type: SmsProviderType, settings: unknown, secrets: Readonly<Record<string, string>>, given: { callbackUrl?: string } = {}) {
   const http = createOutbound({ patienceMs });
