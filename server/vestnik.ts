@@ -31,6 +31,8 @@ import { type Actor, createPeople } from './people/people.ts';
 import { peopleRoutes } from './people/routes.ts';
 import { type Channels, createRobots } from './robots/robots.ts';
 import { robotsRoutes } from './robots/routes.ts';
+import { createRest } from './rest/rest.ts';
+import { restRoutes } from './rest/routes.ts';
 
 export interface VestnikOptions {
   databaseUrl: string;
@@ -53,6 +55,8 @@ export interface VestnikOptions {
   logLevel?: HttpOptions['logLevel'];
   trustProxy?: HttpOptions['trustProxy'];
   guessesPerMinute?: number;
+  /** Of the REST gateway. */
+  restLimits?: Parameters<typeof createRest>[0]['limits'];
 }
 
 /** Everything that can be built without listening or asking the database anything. */
@@ -93,6 +97,11 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   });
   robots.start();
 
+  const rest = createRest({
+    db, people, drive, crm, now, publicUrl: options.publicUrl, secret: options.secret, limits: options.restLimits,
+    onError: (error, method) => app.log.error({ err: error, method }, 'a REST method failed'),
+  });
+
   const actorFromToken = (token: string) => people.actorFromToken(db, token);
 
   const app: App = await buildApp({
@@ -114,6 +123,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
       mailRoutes({ mail, db }),
       smsRoutes({ sms, db, publicUrl: options.publicUrl }),
       robotsRoutes({ robots }),
+      restRoutes({ rest }),
     ],
   });
 
@@ -131,7 +141,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
     return made;
   }
 
-  return { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, notifications, feed, chat, mail, sms, robots };
+  return { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, notifications, feed, chat, mail, sms, robots, rest };
 }
 
 /** The mail senders and SMS providers there are, kept as long as the version of the configuration. */

@@ -177,6 +177,8 @@ export const errorCodes = {
   'robots.run_not_failed': 409,
   'triggers.mover_admin_only': 403,
   'triggers.not_ready': 409,
+  // The REST gateway
+  'rest.scope_unknown': 400,
 } as const satisfies Record<string, number>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -32,6 +32,9 @@ export interface Row {
   request: (w: World, by: Column) => Request | Promise<Request>;
 }
 
+/** Answered and not described in OpenAPI: the gateway (`*` is /rest/*, as the router prints it) has a language of its own (docs/rest.md) and looks at its own credentials. */
+export const gatewayRoutes = new Set(['GET *', 'POST *', 'GET /oauth/token', 'POST /oauth/token', 'GET /oauth/token/', 'POST /oauth/token/']);
+
 /** Open to everybody, on purpose. */
 export const publicRoutes = new Set(['GET /api/openapi.json', 'GET /health', 'GET /metrics', 'POST /api/session', 'GET /i/{token}',
   'GET /api/sms/callbacks/{providerId}/{secret}', 'POST /api/sms/callbacks/{providerId}/{secret}']);
@@ -79,6 +82,9 @@ const bounce = [
 ].join('\r\n');
 const newSender = { name: 'Отдел', address: 'team@example.com', host: '127.0.0.1', port: 1, security: 'none' };
 
+const webhook = async (w: World) => id(await owner(w).post('/api/rest/webhooks', { name: fresh('Вебхук') }));
+const app = async (w: World) => id(await admin(w).post('/api/rest/apps', { name: fresh('Приложение') }));
+
 export const table: readonly Row[] = [
   // ——— System, signing in
   row('GET /api/openapi.json', everybody),
@@ -93,6 +99,17 @@ export const table: readonly Row[] = [
   row('GET /api/me', everybody),
   row('PATCH /api/me', everybody, () => ({ body: { secondName: 'Иная' } })),
   row('POST /api/me/password', 'bbbbbb', () => ({ body: { currentPassword: 'не тот', newPassword: 'Крепкий корабль плывёт' } })),
+
+  // ——— The REST gateway: its callers
+  row('GET /api/rest/webhooks', everybody),
+  row('POST /api/rest/webhooks', everybody, () => ({ body: { name: fresh('Вебхук') } })),
+  row('POST /api/rest/webhooks', 'xxxx++', (w) => ({ body: { name: fresh('Вебхук'), employeeId: w.people.owner.id } }), 'of somebody else'),
+  row('DELETE /api/rest/webhooks/{id}', '----++', webhook),
+  row('GET /api/rest/scopes', everybody),
+  row('GET /api/rest/apps', adminsOnly),
+  row('POST /api/rest/apps', adminsOnly, () => ({ body: { name: fresh('Приложение') } })),
+  row('POST /api/rest/apps/{id}/tokens', adminsOnly, async (w) => ({ ...(await app(w)), body: {} })),
+  row('DELETE /api/rest/apps/{id}', adminsOnly, app),
 
   // ——— People
   row('GET /api/employees', everybody),

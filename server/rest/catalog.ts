@@ -1,0 +1,13 @@
+/** Every family of methods; a family that is not here does not exist. */
+import type { Method } from './method.ts';
+import type { FamilyDeps } from './rest.ts';
+import { appMethods } from './methods/app.ts';
+import { systemMethods } from './methods/system.ts';
+
+export const methodFamilies: readonly ((deps: FamilyDeps) => Method[])[] = [systemMethods, appMethods];
+
+/** What credentials can be limited to. Those without methods here are accepted: an integration may ask for more than it uses. */
+export const knownScopes = [
+  'basic', 'bizproc', 'crm', 'department', 'disk', 'entity', 'humanresources', 'im', 'imbot', 'log', 'mailservice', 'messageservice', 'placement', 'sonet_group', 'task',
+  'telephony', 'user', 'user.userfield', 'user_basic', 'user_brief', 'userfieldconfig',
+] as const;
