@@ -14,6 +14,7 @@ import { deliveriesRoutes } from './deliveries/routes.ts';
 import { createDrive } from './drive/drive.ts';
 import { driveRoutes } from './drive/routes.ts';
 import { type App, buildApp, type HttpOptions } from './http/http.ts';
+import { webRoutes } from './http/web.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { createLive } from './live/live.ts';
 import { liveRoutes } from './live/routes.ts';
@@ -124,6 +125,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
       smsRoutes({ sms, db, publicUrl: options.publicUrl }),
       robotsRoutes({ robots }),
       restRoutes({ rest }),
+      webRoutes(),
     ],
   });
 

@@ -17,6 +17,8 @@ interface Step {
 const steps: Step[] = [
   { name: 'lint', command: [bin('oxlint'), '--deny-warnings'] },
   { name: 'types', command: [bin('tsc'), '--noEmit'] },
+  { name: 'web', command: [process.execPath, 'tools/build-web.ts', '--always'] },
+  { name: 'types of the web', command: [bin('vue-tsc'), '--noEmit', '-p', 'web/tsconfig.json'] },
   { name: 'schema', command: [process.execPath, 'tools/dump-schema.ts', '--check'] },
 ];
 if (existsSync(new URL('dump-openapi.ts', import.meta.url))) {

@@ -12,6 +12,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openDb } from '../server/db/db.ts';
 import { migrate } from '../server/db/migrate.ts';
+import { buildWeb } from './build-web.ts';
 import { openThrowawayServer } from './throwaway-server.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -33,6 +34,8 @@ async function run(args: string[]): Promise<number> {
     console.error(`No test file matches ${prefixes.join(', ')}. Arguments are beginnings of paths, such as server/people.`);
     return 1;
   }
+
+  if (files.some((file) => file.startsWith('test/e2e/') || file.startsWith('server/http/'))) await buildWeb();
 
   // Ctrl-C reaches node:test as well, which ends; then we clean up and end too.
   let wasInterrupted = false;

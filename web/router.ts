@@ -1,0 +1,65 @@
+/**
+ * Every page and its address. Pages are loaded when they are first opened, with the texts they name.
+ * A page without `meta.isPublic` needs somebody signed in.
+ */
+import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router';
+import { ref } from 'vue';
+import { loadMe, useSession, whenSessionOver } from './session.ts';
+import { loadTexts, t } from './text.ts';
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    /** Open to everybody, drawn without the shell. */
+    isPublic?: boolean;
+    /** Areas of locales/<language>/ that the page needs. */
+    texts?: readonly string[];
+    /** Key of the page's title; a page that knows better sets `pageTitle`. */
+    title?: string;
+  }
+}
+
+const routes: RouteRecordRaw[] = [
+  { path: '/sign-in', component: () => import('./pages/sign-in/sign-in.vue'), meta: { isPublic: true, title: 'web.sign_in.title' } },
+  { path: '/', redirect: () => localStorage.getItem('vestnik.section') ?? '/crm' },
+  { path: '/:rest(.*)*', component: () => import('./pages/not-found/not-found.vue'), meta: { title: 'web.not_found.title' } },
+];
+
+export const router = createRouter({ history: createWebHistory(), routes, scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 } });
+
+/** What the tab shows: set by a page that knows more than its route («Кухня для Петровых»). */
+export const pageTitle = ref<string | undefined>();
+/** Unread things, in front of the title. */
+export const titleCount = ref(0);
+
+/** A page is on its way: the shell draws a thin line. */
+export const isNavigating = ref(false);
+
+router.beforeEach(async (to, from) => {
+  if (from.path !== to.path) isNavigating.value = true;
+  await loadTexts(to.matched.flatMap((record) => record.meta.texts ?? []));
+  const { isSignedIn } = useSession();
+  if (to.meta.isPublic || isSignedIn.value) return true;
+  if ((await loadMe()) !== null) return true;
+  return { path: '/sign-in', query: to.fullPath === '/' ? {} : { to: to.fullPath } };
+});
+router.afterEach((to, from) => {
+  isNavigating.value = false;
+  if (to.path !== from.path) pageTitle.value = undefined;
+  const [, section] = /^(\/(?:feed|messenger|crm|drive|company))/.exec(to.path) ?? [];
+  if (section !== undefined) localStorage.setItem('vestnik.section', section);
+});
+router.onError(() => {
+  isNavigating.value = false;
+});
+
+whenSessionOver(() => {
+  const { fullPath } = router.currentRoute.value;
+  if (!router.currentRoute.value.meta.isPublic) void router.push({ path: '/sign-in', query: { to: fullPath } });
+});
+
+export function documentTitle(): string {
+  const { title } = router.currentRoute.value.meta;
+  const name = pageTitle.value ?? (title === undefined ? undefined : t(title));
+  const count = titleCount.value > 0 ? `(${titleCount.value > 99 ? '99+' : titleCount.value}) ` : '';
+  return count + (name === undefined ? t('web.product') : t('web.title', { page: name }));
+}

@@ -1,0 +1,28 @@
+/** Unread things beside the sections, kept true by live hints. */
+import { useQuery, useQueryCache } from '@pinia/colada';
+import { computed, watch } from 'vue';
+import type { z } from 'zod';
+import type { chatCounters } from '../../shared/api/chat.ts';
+import type { notificationCounters } from '../../shared/api/notifications.ts';
+import { api } from '../api.ts';
+import type { Json } from '../json.ts';
+import { useLive } from '../live.ts';
+import { titleCount } from '../router.ts';
+import { useSession } from '../session.ts';
+
+export function useCounters() {
+  const { me } = useSession();
+  const cache = useQueryCache();
+  const bell = useQuery({ key: ['counters', 'notifications'], query: () => api.get<Json<z.output<typeof notificationCounters>>>('/api/notifications/counters') });
+  const chats = useQuery({ key: ['counters', 'chats'], query: () => api.get<Json<z.output<typeof chatCounters>>>('/api/chats/counters') });
+  useLive(() => `employee:${me.value.id}`, ({ what }) => {
+    if (what === 'notifications' || what === 'resync') void cache.invalidateQueries({ key: ['counters', 'notifications'] });
+    if (what === 'chats' || what === 'resync') void cache.invalidateQueries({ key: ['counters', 'chats'] });
+  });
+  const unreadNotifications = computed(() => bell.data.value?.unread ?? 0);
+  const unreadChats = computed(() => chats.data.value?.unreadChats ?? 0);
+  watch([unreadNotifications, unreadChats], ([a, b]) => {
+    titleCount.value = a + b;
+  });
+  return { unreadNotifications, unreadChats };
+}

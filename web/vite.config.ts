@@ -1,0 +1,42 @@
+/**
+ * Builds the web into web/dist. Nothing is fetched from anywhere, neither while building nor by the page:
+ * icons are bundled from @iconify-json/lucide (every `i-lucide-…` that stands in a source), the font from its package.
+ */
+import { fileURLToPath } from 'node:url';
+import ui from '@nuxt/ui/vite';
+import vue from '@vitejs/plugin-vue';
+import { defineConfig } from 'vite';
+
+const server = process.env.VESTNIK_URL ?? 'http://127.0.0.1:3000';
+
+// Vite asks for a default export.
+// oxlint-disable-next-line import/no-default-export
+export default defineConfig({
+  root: fileURLToPath(new URL('.', import.meta.url)),
+  plugins: [
+    vue(),
+    ui({
+      dts: false,
+      autoImport: false,
+      prefix: 'U',
+      colorMode: true,
+      ui: { colors: { primary: 'ink', neutral: 'slate' } },
+      icon: { clientBundle: { scan: { globInclude: ['**/*.{vue,ts}'], globExclude: ['dist', 'node_modules', 'generated'] }, sizeLimitKb: 512 } },
+    }),
+  ],
+  build: {
+    outDir: 'dist',
+    emptyOutDir: true,
+    // Whatever is inlined as data: would need an exception of the Content-Security-Policy.
+    assetsInlineLimit: 0,
+    target: 'es2023',
+    chunkSizeWarningLimit: 1200,
+    reportCompressedSize: false,
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    port: 5173,
+    strictPort: true,
+    proxy: { '/api': { target: server, ws: true }, '/i/': { target: server }, '/rest': { target: server } },
+  },
+});
