@@ -69,6 +69,38 @@ test('the first start makes the administrator, whose password works; a later one
   assert.equal(await later.ended, 0);
 });
 
+test('the link of an empty installation sets it up once, and no other link does', async () => {
+  const { url: emptyUrl } = await testDatabase();
+  const main = startMain({ DATABASE_URL: emptyUrl }, ['--setup', '--language', 'en']);
+  const [, link] = await main.printed(/^ +(http:\S+\/setup\/\S+)$/m);
+  const [, url] = await main.printed(/Vestnik is running: (http:\S+)/);
+  assert.doesNotMatch(main.output(), /Password/);
+  const state = async () => (await fetch(`${url}/api/setup`)).json();
+  assert.deepEqual(await state(), { isOpen: true, mayUseDemo: true });
+  const setUp = (token: string) => fetch(`${url}/api/setup`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      token,
+      company: { name: 'Daisy', language: 'en', timeZone: 'Europe/London', currency: 'GBP', country: 'GB' },
+      admin: { email: 'ada@example.com', firstName: 'Ada', lastName: 'Byron', password: 'A blue whale reads aloud' },
+    }),
+  });
+  assert.equal((await setUp('guessed')).status, 403);
+  assert.deepEqual(await state(), { isOpen: true, mayUseDemo: true });
+  const token = link!.split('/').at(-1)!;
+  const made = await setUp(token);
+  assert.equal(made.status, 201);
+  assert.match(made.headers.get('set-cookie') ?? '', /^session=vs_/);
+  const me = JSON.parse(await made.text());
+  assert.deepEqual([me.company.name, me.company.currency, me.employee.fullName, me.employee.isAdmin, me.demo], ['Daisy', 'GBP', 'Ada Byron', true, null]);
+  assert.deepEqual(await state(), { isOpen: false, mayUseDemo: true });
+  const again = await setUp(token);
+  assert.deepEqual([again.status, JSON.parse(await again.text()).code], [409, 'company.exists']);
+  main.child.kill('SIGTERM');
+  assert.equal(await main.ended, 0);
+});
+
 test('a taken port is told in a sentence', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => other.on('listening', resolve));

@@ -10,7 +10,7 @@ import { isLanguage, type Language, text } from '../shared/messages.ts';
 import { type EmbeddedServer, type ServerEvent, startEmbedded } from './db/embedded.ts';
 import { type Env, readEnv } from './env.ts';
 import { limitGarbage } from './memory.ts';
-import { isPortTaken, startVestnik, type Vestnik } from './vestnik.ts';
+import { isPortTaken, startVestnik, type Vestnik, type VestnikOptions } from './vestnik.ts';
 
 /** Requests and rounds of robots take well under a second; whoever supervises us waits 10 to 30. */
 const stopSeconds = 10;
@@ -79,9 +79,16 @@ function oneTimePassword(): string {
   return `${word()}-${word()}-${word()}`;
 }
 
-/** Fills an empty database: a company, its administrator, and the demo when asked for. */
-async function firstStart(running: Vestnik, withDemo: boolean): Promise<void> {
+/**
+ * An empty database: a person at a terminal gets the link of the set-up; a start that nobody watches makes the
+ * company by itself and prints the administrator's password, as does one with the demo.
+ */
+async function firstStart(running: Vestnik, { withDemo, withLink }: { withDemo: boolean; withLink: boolean }): Promise<void> {
   const isEmpty = !(await running.people.isStarted(running.db));
+  if (isEmpty && withLink) {
+    say('start.setup', { link: await running.people.setupLink() });
+    return;
+  }
   if (isEmpty) {
     const password = oneTimePassword();
     const email = 'admin@vestnik.local';
@@ -106,9 +113,16 @@ async function firstStart(running: Vestnik, withDemo: boolean): Promise<void> {
   if (demo) say('start.demo', { company: demo.company.name, email: demo.company.people.salesHead.email, password: demo.password });
 }
 
+/** For the set-up in the browser: the company keeps the name it was just given. */
+const seedDemoInto: NonNullable<VestnikOptions['seedDemo']> = async (running, chosen) => {
+  const { seedDemo } = await import('../tools/demo/seed.ts');
+  const demo = await seedDemo(running, { language: chosen, keepsCompany: true });
+  return demo && { email: demo.company.people.salesHead.email, password: demo.password };
+};
+
 function readArguments() {
   try {
-    return parseArgs({ options: { demo: { type: 'boolean' }, language: { type: 'string' }, help: { type: 'boolean', short: 'h' } } }).values;
+    return parseArgs({ options: { demo: { type: 'boolean' }, setup: { type: 'boolean' }, language: { type: 'string' }, help: { type: 'boolean', short: 'h' } } }).values;
   } catch {
     throw new Error(text(language, 'start.usage'));
   }
@@ -138,10 +152,12 @@ async function main(): Promise<void> {
       services: { web: env.services.includes('web'), worker: env.services.includes('worker') },
       logLevel: env.logLevel,
       trustProxy: env.trustProxy,
+      seedDemo: seedDemoInto,
     });
     if (isStopping) return;
-    await firstStart(vestnik, values.demo ?? false);
-    language = (await vestnik.people.directory(vestnik.db)).company.language;
+    const withDemo = values.demo ?? false;
+    await firstStart(vestnik, { withDemo, withLink: env.services.includes('web') && !withDemo && (values.setup ?? process.stdout.isTTY) });
+    if (await vestnik.people.isStarted(vestnik.db)) language = (await vestnik.people.directory(vestnik.db)).company.language;
   } catch (error) {
     const reason = explain(error, env);
     await vestnik?.stop().catch(() => {});

@@ -5,6 +5,8 @@
  */
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import type { SetUp } from '../shared/api/people.ts';
+import type { Language } from '../shared/messages.ts';
 import { createCrm } from './crm/crm.ts';
 import { crmRoutes } from './crm/routes.ts';
 import { type Db, openDb, type Queryable } from './db/db.ts';
@@ -58,6 +60,8 @@ export interface VestnikOptions {
   guessesPerMinute?: number;
   /** Of the REST gateway. */
   restLimits?: Parameters<typeof createRest>[0]['limits'];
+  /** Fills a company just made with the demo; the set-up offers it then. */
+  seedDemo?: (running: Modules, language: Language) => Promise<{ email: string; password: string } | null>;
 }
 
 /** Everything that can be built without listening or asking the database anything. */
@@ -66,7 +70,11 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
 
   const jobs = createJobs({ db, now, onError: (error, loop) => app.log.error({ err: error, loop }, 'a round of work failed') });
   const live = createLive({ db, now });
-  const people = createPeople({ db, live, now });
+  const people = createPeople({
+    db, live, now, secret: options.secret, publicUrl: options.publicUrl,
+    sendLetter: (tx, letter) => mail.queueLetter(tx, letter),
+    canWrite: async (q) => (await mail.choices(q)).some((sender) => sender.isDefault),
+  });
   const drive = createDrive({ db, live, now, directory: join(options.dataDir, 'drive'), maxFileBytes: options.maxFileBytes });
   jobs.add(drive.sweepLoop);
   // Everybody sees everybody's photo; to set it one must be able to read the file.
@@ -114,7 +122,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
     options: { logLevel: options.logLevel ?? 'info', trustProxy: options.trustProxy ?? false, guessesPerMinute: options.guessesPerMinute },
     routes: [
       liveRoutes({ live, actorFromToken }),
-      peopleRoutes({ people, db, usePhoto }),
+      peopleRoutes({ people, db, usePhoto, setUp, mayUseDemo: options.seedDemo !== undefined }),
       driveRoutes({ drive }),
       crmRoutes({ crm, db }),
       deliveriesRoutes({ deliveries, db, readRun: robots.getRun }),
@@ -137,13 +145,22 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   }
 
   /** Company, administrator, lead, deal, invoice and the usual roles, in an empty database. */
-  async function firstStart(input: Parameters<typeof people.firstStart>[0]): Promise<{ adminId: number }> {
-    const made = await people.firstStart(input);
+  async function firstStart(...input: Parameters<typeof people.firstStart>): ReturnType<typeof people.firstStart> {
+    const made = await people.firstStart(...input);
     await completeCompany();
     return made;
   }
 
-  return { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, notifications, feed, chat, mail, sms, robots, rest };
+  /** The same from a browser; whoever does it is its administrator, and signed in. */
+  async function setUp({ company, admin, withDemo }: SetUp, from: { ip: string; userAgent: string }) {
+    const { signedIn } = await firstStart({ company, admin: { ...admin, language: company.language, timeZone: company.timeZone } }, from);
+    if (!signedIn) throw new Error('The set-up made no session.');
+    const demo = withDemo && options.seedDemo ? await options.seedDemo(modules, company.language) : null;
+    return { signedIn, demo };
+  }
+
+  const modules = { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, notifications, feed, chat, mail, sms, robots, rest };
+  return modules;
 }
 
 /** The mail senders and SMS providers there are, kept as long as the version of the configuration. */

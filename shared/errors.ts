@@ -31,6 +31,10 @@ export const errorCodes = {
   'department.not_empty': 409,
   'absence.ends_before_start': 400,
   'company.exists': 409,
+  'setup.link_wrong': 403,
+  'invitation.link_dead': 410,
+  'invitation.pending': 409,
+  'password.link_dead': 410,
   // Items
   'access.denied': 403,
   'item.field_unknown': 400,

@@ -31,10 +31,12 @@ import { hashPassword, isPassword, refuseWeakPassword } from './passwords.ts';
 import { isPhoneCountry, normalizePhone } from './phone.ts';
 import { createSignInGuard } from './sign-in-guard.ts';
 import * as store from './store.ts';
+import { createWaysIn, type SignInPlace, type WaysInDeps } from './ways-in.ts';
 
 export type { AccessRights } from './access.ts';
 export { fullName } from './directory.ts';
 export type { Company, Department, Directory, Employee, Interval, WorkingCalendar } from './directory.ts';
+export { deviceOf } from './device.ts';
 export { normalizePhone } from './phone.ts';
 export { expandRecipients, pickOne } from './recipients.ts';
 export type { LeftOut, RecipientContext, Recipients } from './recipients.ts';
@@ -70,6 +72,8 @@ const touchMs = 60_000;
 const absencesMs = 31 * day;
 const sessionPrefix = 'vs_';
 const apiTokenPrefix = 'vt_';
+/** Of a link: invitation, new password. */
+const linkPrefix = 'vl_';
 
 function newToken(prefix: string): string {
   return prefix + randomBytes(32).toString('base64url');
@@ -102,7 +106,16 @@ function decodeCursor(cursor: string, kinds: readonly ('string' | 'number')[]): 
   throw new UserError('request.invalid', {}, 'cursor');
 }
 
-export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; now: () => Date }) {
+export interface PeopleDeps extends Partial<Pick<WaysInDeps, 'secret' | 'publicUrl' | 'sendLetter' | 'canWrite'>> {
+  db: Db;
+  live: LivePublisher;
+  now: () => Date;
+}
+
+/** Without `sendLetter` links are only shown to whoever makes them. */
+export function createPeople({
+  db, live, now, secret = '', publicUrl = '', sendLetter = async () => false, canWrite = async () => false,
+}: PeopleDeps) {
   const guard = createSignInGuard({ now });
 
   // -- Snapshots --------------------------------------------------------------------------------
@@ -319,9 +332,25 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
     return role;
   }
 
+  async function startSession(tx: Tx, employeeId: number, { ip, userAgent }: SignInPlace): Promise<SignedIn> {
+    const token = newToken(sessionPrefix);
+    const at = now();
+    const expiresAt = new Date(at.getTime() + sessionMs);
+    await store.deleteExpiredSessions(tx, at);
+    const isIn = await store.insertSession(tx, { tokenHash: hashToken(token), employeeId, at, expiresAt, userAgent: userAgent.slice(0, 500), ip });
+    if (!isIn) throw new UserError('sign_in.refused');
+    return { token, expiresAt, employeeId };
+  }
+
+  const waysIn = createWaysIn({
+    db, live, now, secret, publicUrl, sendLetter, canWrite, directory, createEmployees, hashToken, startSession, requireAdmin,
+    newToken: () => newToken(linkPrefix),
+  });
+
   return {
     directory,
     access,
+    ...waysIn,
 
     // -- Employees ------------------------------------------------------------------------------
 
@@ -587,21 +616,14 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
      * A new session. The answer takes the same time and says the same whether the e-mail is unknown,
      * the password is wrong, or the person is dismissed.
      */
-    async signIn({ email, password, ip, userAgent }: { email: string; password: string; ip: string; userAgent: string }): Promise<SignedIn> {
+    async signIn({ email, password, ip, userAgent }: { email: string; password: string } & SignInPlace): Promise<SignedIn> {
       await guard.take(email, ip, () => store.hasSignedInFrom(db, email, ip));
       const person = await store.credentialsByEmail(db, email);
       const isRight = await isPassword(person?.passwordHash ?? null, password);
       if (!isRight || !person || person.dismissedAt !== null) throw new UserError('sign_in.refused');
-      const token = newToken(sessionPrefix);
-      const at = now();
-      const expiresAt = new Date(at.getTime() + sessionMs);
-      const isIn = await db.transaction(async (tx) => {
-        await store.deleteExpiredSessions(tx, at);
-        return store.insertSession(tx, { tokenHash: hashToken(token), employeeId: person.id, at, expiresAt, userAgent: userAgent.slice(0, 500), ip });
-      });
-      if (!isIn) throw new UserError('sign_in.refused');
+      const signedIn = await db.transaction((tx) => startSession(tx, person.id, { ip, userAgent }));
       guard.giveBack(email, ip);
-      return { token, expiresAt, employeeId: person.id };
+      return signedIn;
     },
 
     /** Who holds the token of a session or an API token; null: nobody any more. Runs on every request: one prepared query. */
@@ -674,6 +696,12 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
       return store.apiTokensOf(q, employeeId);
     },
 
+    /** Of all employees: who may act without a browser. */
+    async allApiTokens(q: Queryable, actor: Actor): Promise<store.ApiToken[]> {
+      requireAdmin(actor);
+      return store.allApiTokens(q);
+    },
+
     async revokeApiToken(actor: Actor, id: number): Promise<void> {
       await db.transaction(async (tx) => {
         const ownerId = await store.revokeApiToken(tx, id, actor.isAdmin ? null : actor.employeeId, now());
@@ -729,13 +757,13 @@ export function createPeople({ db, live, now }: { db: Db; live: LivePublisher; n
     async firstStart(input: {
       company: { name: string; language?: Language; timeZone?: string; currency?: string; country?: string };
       admin: CreateEmployee;
-    }): Promise<{ adminId: number }> {
+    }, from?: SignInPlace): Promise<{ adminId: number; signedIn?: SignedIn }> {
       const { name, language = 'ru', timeZone = 'Europe/Moscow', currency = 'RUB', country = 'RU' } = input.company;
       return db.transaction(async (tx) => {
         if (!(await store.insertCompany(tx, { name, language, timeZone, currency, country }))) throw new UserError('company.exists');
         await bumpConfig(tx, 'people');
         const [adminId] = await createEmployees(tx, [{ ...input.admin, isAdmin: true }]);
-        return { adminId: adminId! };
+        return { adminId: adminId!, ...(from ? { signedIn: await startSession(tx, adminId!, from) } : {}) };
       });
     },
   };

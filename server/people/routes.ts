@@ -1,10 +1,11 @@
 /** People over HTTP: parse, call, return. Cookies are http/'s: `reply.startSession`, `reply.endSession`. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import * as api from '../../shared/api/people.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { Db } from '../db/db.ts';
-import type { Actor, Directory, People } from './people.ts';
+import { type Actor, deviceOf, type Directory, fullName, type People, type SignedIn } from './people.ts';
 
 export interface PeopleRoutesDeps {
   people: People;
@@ -14,11 +15,14 @@ export interface PeopleRoutesDeps {
    * stands to the right of people). Without it photos cannot be set.
    */
   usePhoto?(actor: Actor, employeeId: number, fileId: number): Promise<void>;
+  /** Makes the company and everything a company has; absent: this installation is not set up over HTTP. */
+  setUp?(input: api.SetUp, from: { ip: string; userAgent: string }): Promise<{ signedIn: SignedIn; demo: { email: string; password: string } | null }>;
+  mayUseDemo?: boolean;
 }
 
 const nothing = z.null().describe('No content');
 
-export function peopleRoutes({ people, db, usePhoto }: PeopleRoutesDeps): FastifyPluginAsyncZod {
+export function peopleRoutes({ people, db, usePhoto, setUp, mayUseDemo = false }: PeopleRoutesDeps): FastifyPluginAsyncZod {
   function describe(known: Directory, id: number): api.EmployeeResponse {
     const employee = known.employee(id);
     if (!employee) throw new UserError('request.not_found', { kind: 'employee', id });
@@ -38,6 +42,13 @@ export function peopleRoutes({ people, db, usePhoto }: PeopleRoutesDeps): Fastif
     return { employee: describe(known, actor.employeeId), company: asCompany(known), via: actor.via };
   }
 
+  /** Whoever has just come in: the cookie, and who they are. */
+  async function enter(reply: FastifyReply, { token, expiresAt, employeeId }: SignedIn) {
+    const known = await people.directory(db);
+    reply.startSession(token, expiresAt);
+    return { employee: describe(known, employeeId), company: asCompany(known), via: 'session' as const };
+  }
+
   async function checkPhoto(actor: Actor, employeeId: number, fileId: number | null | undefined): Promise<void> {
     if (fileId === null || fileId === undefined) return;
     if (!usePhoto) throw new UserError('request.not_found', { kind: 'file', id: fileId });
@@ -55,11 +66,8 @@ export function peopleRoutes({ people, db, usePhoto }: PeopleRoutesDeps): Fastif
       },
       async (request, reply) => {
         const { email, password } = request.body;
-        const userAgent = request.headers['user-agent'] ?? '';
-        const { token, expiresAt, employeeId } = await people.signIn({ email, password, ip: request.ip, userAgent });
-        const known = await people.directory(db);
-        reply.startSession(token, expiresAt);
-        return reply.code(201).send({ employee: describe(known, employeeId), company: asCompany(known), via: 'session' });
+        const signedIn = await people.signIn({ email, password, ...placeOf(request) });
+        return reply.code(201).send(await enter(reply, signedIn));
       },
     );
 
@@ -79,6 +87,7 @@ export function peopleRoutes({ people, db, usePhoto }: PeopleRoutesDeps): Fastif
           lastSeenAt: s.lastSeenAt.toISOString(),
           expiresAt: s.expiresAt.toISOString(),
           isCurrent: s.id === actor.sessionId,
+          ...deviceOf(s.userAgent),
         })),
       }),
     );
@@ -100,6 +109,141 @@ export function peopleRoutes({ people, db, usePhoto }: PeopleRoutesDeps): Fastif
       async (request, reply) => {
         await people.endSession(request.actor, request.params.id);
         return reply.code(204).send(null);
+      },
+    );
+
+    // -- Ways in --------------------------------------------------------------------------------
+
+    app.get(
+      '/api/setup',
+      { config: { public: true }, schema: { tags: ['Sign-in'], summary: 'Whether the installation waits for its company', response: { 200: api.setupState } } },
+      async () => ({ isOpen: setUp !== undefined && !(await people.isStarted(db)), mayUseDemo }),
+    );
+
+    app.post(
+      '/api/setup',
+      {
+        config: { public: true, guessable: true },
+        schema: {
+          tags: ['Sign-in'], summary: 'Set up the company and its administrator',
+          description: 'Once, with the token of the link that the start printed. Sets the session cookie.',
+          body: api.setupBody, response: { 201: api.setupResponse },
+        },
+      },
+      async (request, reply) => {
+        if (!setUp) throw new UserError('company.exists');
+        await people.checkSetup(db, request.body.token);
+        const { signedIn, demo } = await setUp(request.body, placeOf(request));
+        return reply.code(201).send({ ...(await enter(reply, signedIn)), demo });
+      },
+    );
+
+    app.get(
+      '/api/invitations',
+      { schema: { tags: ['Employees'], summary: 'Invitations not accepted yet', response: { 200: api.invitationsResponse } } },
+      async ({ actor }) => ({ items: (await people.invitations(db, actor)).map(asInvitation) }),
+    );
+
+    app.post(
+      '/api/invitations',
+      {
+        schema: {
+          tags: ['Employees'], summary: 'Invite somebody', description: 'The link is shown this once; where mail is set up, a letter with it goes out.',
+          body: api.newInvitation, response: { 201: api.madeInvitation },
+        },
+      },
+      async ({ actor, body }, reply) => reply.code(201).send(asMadeInvitation(await people.invite(actor, body))),
+    );
+
+    app.post(
+      '/api/invitations/:id/resend',
+      {
+        schema: {
+          tags: ['Employees'], summary: 'Send an invitation again', description: 'A new link; the one before stops working.',
+          params: api.invitationParams, response: { 200: api.madeInvitation },
+        },
+      },
+      async ({ actor, params }) => asMadeInvitation(await people.resendInvitation(actor, params.id)),
+    );
+
+    app.delete(
+      '/api/invitations/:id',
+      { schema: { tags: ['Employees'], summary: 'Take an invitation back', params: api.invitationParams, response: { 204: nothing } } },
+      async (request, reply) => {
+        await people.revokeInvitation(request.actor, request.params.id);
+        return reply.code(204).send(null);
+      },
+    );
+
+    app.get(
+      '/api/invitation-links/:token',
+      {
+        config: { public: true, guessable: true },
+        schema: { tags: ['Sign-in'], summary: 'What an invitation says', params: api.linkParams, response: { 200: api.invitationLink } },
+      },
+      async ({ params }) => asInvitationLink(await people.readInvitation(params.token)),
+    );
+
+    app.post(
+      '/api/invitation-links/:token',
+      {
+        config: { public: true, guessable: true },
+        schema: {
+          tags: ['Sign-in'], summary: 'Accept an invitation', description: 'Sets the session cookie.',
+          params: api.linkParams, body: api.acceptInvitationBody, response: { 201: api.meResponse },
+        },
+      },
+      async (request, reply) => reply.code(201).send(await enter(reply, await people.acceptInvitation(request.params.token, request.body, placeOf(request)))),
+    );
+
+    app.post(
+      '/api/password-links',
+      {
+        config: { public: true, guessable: true },
+        schema: {
+          tags: ['Sign-in'], summary: 'Ask for a letter with a link to a new password', description: 'Answers the same whether the e-mail is known or not.',
+          body: api.askPasswordBody, response: { 202: api.askPasswordResponse },
+        },
+      },
+      async (request, reply) => reply.code(202).send(await people.askForPassword(request.body.email, request.ip)),
+    );
+
+    app.get(
+      '/api/password-links/:token',
+      {
+        config: { public: true, guessable: true },
+        schema: { tags: ['Sign-in'], summary: 'Whose password a link sets', params: api.linkParams, response: { 200: api.passwordLink } },
+      },
+      async ({ params }) => {
+        const { employee: { email, firstName, lastName, language }, expiresAt } = await people.readPasswordLink(params.token);
+        return { email, fullName: fullName({ email, firstName, lastName }), language, expiresAt: expiresAt.toISOString() };
+      },
+    );
+
+    app.post(
+      '/api/password-links/:token',
+      {
+        config: { public: true, guessable: true },
+        schema: {
+          tags: ['Sign-in'], summary: 'Set a new password by a link', description: 'Ends the person’s sessions and sets a new session cookie.',
+          params: api.linkParams, body: api.newPasswordBody, response: { 201: api.meResponse },
+        },
+      },
+      async (request, reply) =>
+        reply.code(201).send(await enter(reply, await people.setPasswordByLink(request.params.token, request.body.password, placeOf(request)))),
+    );
+
+    app.post(
+      '/api/employees/:id/password-link',
+      {
+        schema: {
+          tags: ['Employees'], summary: 'Make a link to a new password', description: 'To be handed over; it is shown this once.',
+          params: api.employeeParams, response: { 201: api.madePasswordLink },
+        },
+      },
+      async ({ actor, params }, reply) => {
+        const { link, expiresAt } = await people.makePasswordLink(actor, params.id);
+        return reply.code(201).send({ link, expiresAt: expiresAt.toISOString() });
       },
     );
 
@@ -386,7 +530,10 @@ export function peopleRoutes({ people, db, usePhoto }: PeopleRoutesDeps): Fastif
     app.get(
       '/api/api-tokens',
       { schema: { tags: ['Access'], summary: 'API tokens', querystring: api.apiTokensQuery, response: { 200: api.apiTokensResponse } } },
-      async ({ actor, query }) => ({ items: (await people.apiTokens(db, actor, query.employeeId)).map(asApiToken) }),
+      async ({ actor, query }) => {
+        const tokens = query.everybody ? await people.allApiTokens(db, actor) : await people.apiTokens(db, actor, query.employeeId);
+        return { items: tokens.map(asApiToken) };
+      },
     );
 
     app.post(
@@ -421,6 +568,25 @@ function asCompany({ company: { settings: _, ...shown } }: Directory) {
 function asDepartment(department: Directory['departments'][number]) {
   const { headIds, deputyIds, employeeIds } = department;
   return { ...department, headIds: [...headIds], deputyIds: [...deputyIds], employeeIds: [...employeeIds] };
+}
+
+function placeOf(request: FastifyRequest): { ip: string; userAgent: string } {
+  return { ip: request.ip, userAgent: request.headers['user-agent'] ?? '' };
+}
+
+type Invitation = Awaited<ReturnType<People['invitations']>>[number];
+
+function asInvitation(invitation: Invitation) {
+  const { createdAt, sentAt, expiresAt } = invitation;
+  return { ...invitation, createdAt: createdAt.toISOString(), sentAt: sentAt.toISOString(), expiresAt: expiresAt.toISOString() };
+}
+
+function asMadeInvitation({ invitation, link, isSent }: Awaited<ReturnType<People['invite']>>) {
+  return { ...asInvitation(invitation), link, isSent };
+}
+
+function asInvitationLink({ email, firstName, lastName, language, timeZone, companyName, invitedBy, expiresAt }: Awaited<ReturnType<People['readInvitation']>>) {
+  return { email, firstName, lastName, language, timeZone, companyName, invitedBy, expiresAt: expiresAt.toISOString() };
 }
 
 function asAbsence<A extends { startsAt: Date; endsAt: Date }>(absence: A) {

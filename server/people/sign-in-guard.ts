@@ -7,7 +7,7 @@
 import { UserError } from '../../shared/errors.ts';
 
 const windowMs = 15 * 60_000;
-const limits = {
+const signInLimits = {
   /** A person who tries the four passwords they have, twice. */
   pair: 10,
   /** Failures only, so an office behind one address is far from it. */
@@ -27,7 +27,7 @@ export interface SignInGuard {
   giveBack(email: string, address: string): void;
 }
 
-export function createSignInGuard({ now }: { now: () => Date }): SignInGuard {
+export function createSignInGuard({ now, limits = signInLimits }: { now: () => Date; limits?: typeof signInLimits }): SignInGuard {
   const counters = new Map<string, { count: number; until: number }>();
 
   function counter(key: string): { count: number; until: number } {

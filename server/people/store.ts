@@ -433,3 +433,102 @@ export async function replaceAccessRights(q: Queryable, roleId: number, rights: 
 export function deleteAccessRole(q: Queryable, id: number): Promise<number> {
   return q.run(sql`delete from access_roles where id = ${id}`);
 }
+
+// -- Ways in ------------------------------------------------------------------------------------
+
+export async function setupSalt(q: Queryable): Promise<string> {
+  const row = await q.first<{ setupSalt: string }>(sql`select setup_salt from installation`);
+  return row?.setupSalt ?? '';
+}
+
+export interface Invitation {
+  id: number;
+  email: string;
+  firstName: string;
+  lastName: string;
+  position: string;
+  language: 'ru' | 'en';
+  isAdmin: boolean;
+  departmentId: number | null;
+  departmentRole: DepartmentRole;
+  accessRoleId: number | null;
+  invitedBy: number;
+  createdAt: Date;
+  sentAt: Date;
+  expiresAt: Date;
+}
+
+const invitationColumns = sql`id, email, first_name, last_name, position, language, is_admin, department_id, department_role, access_role_id,
+  invited_by, created_at, sent_at, expires_at`;
+
+export function invitations(q: Queryable): Promise<Invitation[]> {
+  return q.rows(sql`select ${invitationColumns} from invitations order by sent_at desc, id desc`);
+}
+
+export function invitationByEmail(q: Queryable, email: string): Promise<Invitation | undefined> {
+  return q.first(sql`select ${invitationColumns} from invitations where lower(email) = lower(${email}) for update`);
+}
+
+/** Of those that have not expired; locked, so that it is accepted once. */
+export function invitationByToken(q: Queryable, tokenHash: Buffer, at: Date): Promise<Invitation | undefined> {
+  return q.first(sql`select ${invitationColumns} from invitations where token_hash = ${tokenHash} and expires_at > ${at} for update`);
+}
+
+export async function insertInvitation(q: Queryable, tokenHash: Buffer, row: Omit<Invitation, 'id'>): Promise<Invitation> {
+  const made = await q.first<Invitation>(sql`
+    insert into invitations (token_hash, email, first_name, last_name, position, language, is_admin, department_id, department_role, access_role_id,
+      invited_by, created_at, sent_at, expires_at)
+    values (${tokenHash}, ${row.email}, ${row.firstName}, ${row.lastName}, ${row.position}, ${row.language}, ${row.isAdmin}, ${row.departmentId},
+      ${row.departmentRole}, ${row.accessRoleId}, ${row.invitedBy}, ${row.createdAt}, ${row.sentAt}, ${row.expiresAt})
+    returning ${invitationColumns}`);
+  return made!;
+}
+
+export function renewInvitation(q: Queryable, id: number, tokenHash: Buffer, sentAt: Date, expiresAt: Date): Promise<Invitation | undefined> {
+  return q.first(sql`
+    update invitations set token_hash = ${tokenHash}, sent_at = ${sentAt}, expires_at = ${expiresAt} where id = ${id} returning ${invitationColumns}`);
+}
+
+export function deleteInvitation(q: Queryable, id: number): Promise<number> {
+  return q.run(sql`delete from invitations where id = ${id}`);
+}
+
+export async function addAccessMember(q: Queryable, roleId: number, employeeId: number): Promise<void> {
+  await q.run(sql`
+    insert into access_role_members (role_id, member_kind, member_id) values (${roleId}, 'employee', ${employeeId}) on conflict do nothing`);
+}
+
+/** By an e-mail, known or not: the same statement and the same time. Returns whose it is; undefined: nobody's who may sign in. */
+export function insertPasswordLinkFor(
+  q: Queryable, email: string, link: { tokenHash: Buffer; at: Date; expiresAt: Date },
+): Promise<{ employeeId: number } | undefined> {
+  return q.first(sql`
+    insert into password_links (token_hash, employee_id, created_at, expires_at)
+    select ${link.tokenHash}, id, ${link.at}, ${link.expiresAt} from employees where lower(email) = lower(${email}) and dismissed_at is null
+    returning employee_id`);
+}
+
+export async function insertPasswordLink(
+  q: Queryable, link: { tokenHash: Buffer; employeeId: number; madeBy: number; at: Date; expiresAt: Date },
+): Promise<void> {
+  await q.run(sql`
+    insert into password_links (token_hash, employee_id, made_by, created_at, expires_at)
+    values (${link.tokenHash}, ${link.employeeId}, ${link.madeBy}, ${link.at}, ${link.expiresAt})`);
+}
+
+/** Of somebody who may sign in, and not expired; locked, so that it works once. */
+export function passwordLinkByToken(q: Queryable, tokenHash: Buffer, at: Date): Promise<{ employeeId: number; expiresAt: Date } | undefined> {
+  return q.first(sql`
+    select l.employee_id, l.expires_at from password_links l join employees e on e.id = l.employee_id
+    where l.token_hash = ${tokenHash} and l.expires_at > ${at} and e.dismissed_at is null for update of l`);
+}
+
+/** Those of the employee, and all that have expired. */
+export async function deletePasswordLinks(q: Queryable, employeeId: number, at: Date): Promise<void> {
+  await q.run(sql`delete from password_links where employee_id = ${employeeId} or expires_at <= ${at}`);
+}
+
+/** Of everybody, the newest first. */
+export function allApiTokens(q: Queryable): Promise<ApiToken[]> {
+  return q.rows(sql`select id, employee_id, name, created_at, last_used_at, revoked_at from api_tokens order by id desc limit 5000`);
+}

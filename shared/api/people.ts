@@ -177,6 +177,8 @@ export const changePasswordBody = z.strictObject({ currentPassword: z.string().m
 
 export const sessionResponse = z.object({
   id, createdAt: moment, lastSeenAt: moment, expiresAt: moment, userAgent: z.string(), ip: z.string(), isCurrent: z.boolean(),
+  /** 'Chrome', 'Windows': as far as the browser tells; empty: it does not. */
+  browser: z.string(), system: z.string(),
 });
 export const sessionsResponse = z.object({ items: z.array(sessionResponse) });
 export const sessionParams = idParams;
@@ -189,9 +191,67 @@ export const apiTokenResponse = z.object({
 /** The token itself: shown this once, stored only as a hash. */
 export const createdApiTokenResponse = apiTokenResponse.extend({ token: z.string() });
 export const createApiTokenBody = z.strictObject({ name });
-export const apiTokensQuery = z.object({ employeeId: z.coerce.number().pipe(id).optional() });
+/** everybody: of all employees, for administrators. */
+export const apiTokensQuery = z.object({ employeeId: z.coerce.number().pipe(id).optional(), everybody: z.stringbool().default(false) });
 export const apiTokensResponse = z.object({ items: z.array(apiTokenResponse) });
 export const apiTokenParams = idParams;
+
+// -- Ways in: set-up, invitations, links to a new password --------------------------------------
+
+const linkToken = z.string().min(1).max(200);
+export const linkParams = z.object({ token: linkToken });
+
+/** Whether this installation still waits for its company. */
+export const setupState = z.object({ isOpen: z.boolean(), mayUseDemo: z.boolean() });
+export const setupBody = z.strictObject({
+  /** From the link that the start printed. */
+  token: linkToken,
+  company: z.strictObject({ name, language, timeZone, currency, country }),
+  admin: z.strictObject({ email, firstName: text(255).min(1), lastName: text(255).default(''), password }),
+  /** A furniture workshop with its people, deals and robots, to look around in. */
+  withDemo: z.boolean().default(false),
+});
+export type SetUp = z.output<typeof setupBody>;
+export const setupResponse = meResponse.extend({
+  /** How to look at the demo company through its people's eyes; null: it starts empty. */
+  demo: z.object({ email: z.string(), password: z.string() }).nullable(),
+});
+
+export const invitation = z.object({
+  id, email: z.string(), firstName: z.string(), lastName: z.string(), position: z.string(), language, isAdmin: z.boolean(),
+  departmentId: z.int().nullable(), departmentRole: role, accessRoleId: z.int().nullable(), invitedBy: z.int(),
+  createdAt: moment, sentAt: moment, expiresAt: moment, isExpired: z.boolean(),
+});
+export const invitationsResponse = z.object({ items: z.array(invitation) });
+export const newInvitation = z.strictObject({
+  email, firstName: text(255).default(''), lastName: text(255).default(''), position: text(255).default(''),
+  /** Of the letter and of the page behind the link; absent: the company's. */
+  language: language.optional(),
+  isAdmin: z.boolean().default(false),
+  departmentId: id.nullable().default(null), departmentRole: role.default('employee'),
+  /** An access role that the newcomer gets. */
+  accessRoleId: id.nullable().default(null),
+});
+export type NewInvitation = z.output<typeof newInvitation>;
+/** The link: shown this once. isSent: a letter with it is on its way, too. */
+export const madeInvitation = invitation.extend({ link: z.string(), isSent: z.boolean() });
+export const invitationParams = idParams;
+
+/** What the page behind an invitation shows before anybody is signed in. */
+export const invitationLink = z.object({
+  email: z.string(), firstName: z.string(), lastName: z.string(), language, timeZone: z.string(), companyName: z.string(), invitedBy: z.string(), expiresAt: moment,
+});
+export const acceptInvitationBody = z.strictObject({
+  firstName: text(255).min(1), lastName: text(255).default(''), password, language, timeZone,
+});
+export type AcceptInvitation = z.output<typeof acceptInvitationBody>;
+
+export const askPasswordBody = z.strictObject({ email: z.string().trim().max(254) });
+/** Says nothing of the e-mail: only whether this company can write letters at all. */
+export const askPasswordResponse = z.object({ canWrite: z.boolean() });
+export const passwordLink = z.object({ email: z.string(), fullName: z.string(), language, expiresAt: moment });
+export const newPasswordBody = z.strictObject({ password });
+export const madePasswordLink = z.object({ link: z.string(), expiresAt: moment });
 
 // -- Access roles -------------------------------------------------------------------------------
 

@@ -37,6 +37,8 @@ export const gatewayRoutes = new Set(['GET *', 'POST *', 'GET /oauth/token', 'PO
 
 /** Open to everybody, on purpose. */
 export const publicRoutes = new Set(['GET /api/openapi.json', 'GET /health', 'GET /metrics', 'POST /api/session', 'GET /i/{token}',
+  'GET /api/setup', 'POST /api/setup', 'GET /api/invitation-links/{token}', 'POST /api/invitation-links/{token}',
+  'POST /api/password-links', 'GET /api/password-links/{token}', 'POST /api/password-links/{token}',
   'GET /api/sms/callbacks/{providerId}/{secret}', 'POST /api/sms/callbacks/{providerId}/{secret}']);
 
 const everybody = '++++++';
@@ -76,6 +78,9 @@ const smsProvider = async (w: World) => {
     insert into sms_providers (type, name, settings, created_at) values ('http', 'Ещё', '{"url":"https://example.com/send"}', ${w.clock.now()}) returning id`);
   return id(made?.id ?? 0);
 };
+const invited = (w: World) => admin(w).post('/api/invitations', { email: `${fresh('guest').replace(' ', '')}@example.com` });
+/** What the link of an invitation or of a new password carries. */
+const tokenOf = ({ link }: { link: string }) => link.split('/').at(-1)!;
 const bounce = [
   'Content-Type: multipart/report; report-type=delivery-status; boundary=b', '', '--b', 'Content-Type: message/delivery-status', '', 'Reporting-MTA: dns; mx.example.com', '',
   'Final-Recipient: rfc822; nobody@example.com', 'Action: failed', 'Status: 5.1.1', '', '--b', 'Content-Type: text/rfc822-headers', '', 'Message-ID: <other@example.com>', '', '--b--', '',
@@ -110,8 +115,31 @@ export const table: readonly Row[] = [
   row('POST /api/rest/apps', adminsOnly, () => ({ body: { name: fresh('Приложение') } })),
   row('POST /api/rest/apps/{id}/tokens', adminsOnly, async (w) => ({ ...(await app(w)), body: {} })),
   row('DELETE /api/rest/apps/{id}', adminsOnly, app),
+  row('GET /api/setup', everybody),
+  row('POST /api/setup', 'kkkkkk', () => ({
+    body: {
+      token: 'guessed', company: { name: 'Чужая', language: 'ru', timeZone: 'Europe/Moscow', currency: 'RUB', country: 'RU' },
+      admin: { email: 'thief@example.com', firstName: 'Вор', password: 'Крепкий корабль плывёт' },
+    },
+  }), 'when there is a company'),
+  row('POST /api/password-links', everybody, () => ({ body: { email: `${fresh('nobody').replace(' ', '')}@example.com` } })),
+  row('GET /api/password-links/{token}', everybody, async (w) => ({ params: { token: tokenOf(await admin(w).post(`/api/employees/${w.people.owner.id}/password-link`)) } })),
+  row('POST /api/password-links/{token}', everybody, async (w) => {
+    const guest = await w.given.employee();
+    return { params: { token: tokenOf(await admin(w).post(`/api/employees/${guest.id}/password-link`)) }, body: { password: 'Крепкий корабль плывёт' } };
+  }),
+  row('GET /api/invitation-links/{token}', everybody, async (w) => ({ params: { token: tokenOf(await invited(w)) } })),
+  row('POST /api/invitation-links/{token}', everybody, async (w) => ({
+    params: { token: tokenOf(await invited(w)) },
+    body: { firstName: 'Новый', password: 'Крепкий корабль плывёт', language: 'ru', timeZone: 'Europe/Moscow' },
+  })),
 
   // ——— People
+  row('GET /api/invitations', adminsOnly),
+  row('POST /api/invitations', adminsOnly, () => ({ body: { email: `${fresh('guest').replace(' ', '')}@example.com` } })),
+  row('POST /api/invitations/{id}/resend', adminsOnly, async (w) => id(await invited(w))),
+  row('DELETE /api/invitations/{id}', adminsOnly, async (w) => id(await invited(w))),
+  row('POST /api/employees/{id}/password-link', adminsOnly, (w) => id(w.people.owner)),
   row('GET /api/employees', everybody),
   row('POST /api/employees', adminsOnly, () => ({ body: { email: `${fresh('new').replace(' ', '')}@example.com`, firstName: 'Новый' } })),
   row('GET /api/employees/{id}', everybody, (w) => id(w.people.owner)),

@@ -7,7 +7,7 @@
 import { randomInt } from 'node:crypto';
 import type { Language } from '../../shared/messages.ts';
 import type { Actor } from '../../server/people/people.ts';
-import type { Vestnik } from '../../server/vestnik.ts';
+import type { Modules } from '../../server/vestnik.ts';
 import {
   type DemoCompany, demoCompany, type DepartmentKey, type FieldKey, fieldKeys, type PersonKey, personKeys, type RobotKey, robotKeys, staff, type StageKey, stageKeys,
 } from './company.ts';
@@ -15,6 +15,8 @@ import { demoRobots } from './robots.ts';
 
 export interface DemoOptions {
   language: Language;
+  /** The company keeps the name, time zone and currency it was given; it only gets the demo's people, deals and robots. */
+  keepsCompany?: boolean;
   /** A mail server that takes letters without a password. Without one the robot that writes letters is off. */
   smtp?: { host: string; port: number };
   /** An address that takes SMS by HTTP POST. Without one the robot that sends SMS is off. */
@@ -44,7 +46,7 @@ const colors: Record<StageKey, string> = {
 const mark = 'demo';
 
 /** Into a fresh installation: a company with its administrator. null: the demo is there already, nothing was done. */
-export async function seedDemo(vestnik: Vestnik, { language, smtp, smsGateway }: DemoOptions): Promise<Demo | null> {
+export async function seedDemo(vestnik: Modules, { language, keepsCompany = false, smtp, smsGateway }: DemoOptions): Promise<Demo | null> {
   const { db, people, crm, robots, now } = vestnik;
   const before = await people.directory(db);
   if (before.company.settings[mark] === true) return null;
@@ -53,7 +55,7 @@ export async function seedDemo(vestnik: Vestnik, { language, smtp, smsGateway }:
   const actor = actorOf(admin.id, { isAdmin: true, language });
   const company = demoCompany(language);
 
-  await people.changeCompany(actor, { name: company.name, language, timeZone: company.timeZone, currency: company.currency, country: company.country });
+  if (!keepsCompany) await people.changeCompany(actor, { name: company.name, language, timeZone: company.timeZone, currency: company.currency, country: company.country });
   const departments = await seedDepartments(vestnik, actor, company);
   const password = demoPassword();
   const peopleIds = await seedPeople(vestnik, actor, company, departments, password);
@@ -80,7 +82,7 @@ export async function seedDemo(vestnik: Vestnik, { language, smtp, smsGateway }:
   }
 
   // What has arrived so far has arrived before there were robots.
-  await vestnik.drain();
+  await vestnik.jobs.drain();
   const robotIds = await reserveRobotIds(vestnik);
   const saved = await robots.saveSet(actor, pipelineId, {
     revision: 0,
@@ -93,13 +95,13 @@ export async function seedDemo(vestnik: Vestnik, { language, smtp, smsGateway }:
   await giveHeadRole(vestnik, actor, peopleIds);
   return { company, password, people: peopleIds, departments, itemTypeId, pipelineId, stages, robots: robotIds, ...clients };
 
-  async function reserveRobotIds({ robots: front }: Vestnik): Promise<Record<RobotKey, number>> {
+  async function reserveRobotIds({ robots: front }: Modules): Promise<Record<RobotKey, number>> {
     const ids = await front.reserveIds(robotKeys.length);
     return record(robotKeys, (_, index) => ids[index] ?? 0);
   }
 
   async function seedDeals(
-    { drive }: Vestnik,
+    { drive }: Modules,
     at: { company: DemoCompany; people: Record<PersonKey, number>; itemTypeId: number; pipelineId: number; stages: Record<StageKey, number> },
   ): Promise<{ contactIds: number[]; companyIds: number[] }> {
     return db.transaction(async (tx) => {
@@ -136,7 +138,7 @@ export async function seedDemo(vestnik: Vestnik, { language, smtp, smsGateway }:
   }
 }
 
-async function seedDepartments({ people }: Vestnik, actor: Actor, company: DemoCompany): Promise<Record<DepartmentKey, number>> {
+async function seedDepartments({ people }: Modules, actor: Actor, company: DemoCompany): Promise<Record<DepartmentKey, number>> {
   const root = await people.createDepartment(actor, { name: company.departments.company });
   const under = (key: DepartmentKey) => people.createDepartment(actor, { name: company.departments[key], parentId: root });
   return {
@@ -150,7 +152,7 @@ async function seedDepartments({ people }: Vestnik, actor: Actor, company: DemoC
 }
 
 async function seedPeople(
-  { db, people }: Vestnik, actor: Actor, company: DemoCompany, departments: Record<DepartmentKey, number>, password: string,
+  { db, people }: Modules, actor: Actor, company: DemoCompany, departments: Record<DepartmentKey, number>, password: string,
 ): Promise<Record<PersonKey, number>> {
   const ids = await db.transaction((tx) => people.createEmployees(tx, personKeys.map((key) => {
     const { department, role } = staff[key];
@@ -163,7 +165,7 @@ async function seedPeople(
 
 /** The usual pipeline of deals becomes the article's: its stages renamed, the missing ones added, own fields made. */
 async function seedPipeline(
-  { db, crm }: Vestnik, actor: Actor, company: DemoCompany,
+  { db, crm }: Modules, actor: Actor, company: DemoCompany,
 ): Promise<{ itemTypeId: number; pipelineId: number; stages: Record<StageKey, number> }> {
   return db.transaction(async (tx) => {
     const model = await crm.model(tx);
@@ -191,7 +193,7 @@ async function seedPipeline(
 }
 
 /** Posts and a chat of people, so that the company is not all robots. */
-async function seedTalk({ feed, chat }: Vestnik, company: DemoCompany, people: Record<PersonKey, number>, departments: Record<DepartmentKey, number>): Promise<void> {
+async function seedTalk({ feed, chat }: Modules, company: DemoCompany, people: Record<PersonKey, number>, departments: Record<DepartmentKey, number>): Promise<void> {
   const as = (key: PersonKey): Actor => actorOf(people[key], { isAdmin: false, language: company.people[key].language ?? company.language });
   for (const { author, title, text, tags } of company.posts) {
     await feed.create(as(author), { title, body: text, tags, audience: [{ kind: 'everyone' }], fileIds: [] });
@@ -203,7 +205,7 @@ async function seedTalk({ feed, chat }: Vestnik, company: DemoCompany, people: R
 }
 
 /** The head of sales configures the robots of his pipeline. */
-async function giveHeadRole({ db, people }: Vestnik, actor: Actor, ids: Record<PersonKey, number>): Promise<void> {
+async function giveHeadRole({ db, people }: Modules, actor: Actor, ids: Record<PersonKey, number>): Promise<void> {
   const roles = await people.accessRoles(db, actor);
   const role = roles.find((candidate) => candidate.rights.some((right) => right.action === 'robots' && right.scope === 'all'));
   if (role) await people.changeAccessRole(actor, role.id, { members: [...role.members, { kind: 'employee', id: ids.salesHead }] });

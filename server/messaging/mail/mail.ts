@@ -16,7 +16,7 @@ import { z } from 'zod';
 import { bbcodeToHtml, bbcodeToText, escapeHtml } from '../../../shared/bbcode.ts';
 import { UserError } from '../../../shared/errors.ts';
 import { text } from '../../../shared/messages.ts';
-import { bumpConfig, type Db, type Queryable } from '../../db/db.ts';
+import { bumpConfig, type Db, type Queryable, type Tx } from '../../db/db.ts';
 import type { Claimed, Deliveries, Outcome } from '../../deliveries/deliveries.ts';
 import type { Drive } from '../../drive/drive.ts';
 import { type Actor, requireAdmin } from '../../people/people.ts';
@@ -233,6 +233,15 @@ export function createMail({ db, drive, deliveries, now, publicUrl, patienceMs }
     /** For whoever configures robots: what there is to choose from, and nothing about accounts. */
     async choices(q: Queryable): Promise<{ id: number; name: string; address: string; isDefault: boolean }[]> {
       return (await store.list(q)).map(({ id, name, address, isDefault }) => ({ id, name, address, isDefault }));
+    },
+
+    /** A letter of the product itself, from the default sender. False: there is no sender, nothing goes out. */
+    async queueLetter(tx: Tx, { employeeId, address, subject, body }: { employeeId: number | null; address: string; subject: string; body: string }): Promise<boolean> {
+      const sender = (await store.list(tx)).find((row) => row.isDefault);
+      if (!sender) return false;
+      const content = { subject, body, fileIds: [] };
+      await deliveries.queue(tx, [{ channel: 'email', senderId: sender.id, employeeId, address, itemId: null, runId: null, content }]);
+      return true;
     },
 
     async createSender(actor: Actor, input: SenderInput): Promise<Sender> {
