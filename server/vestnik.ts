@@ -105,6 +105,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
     onError: (error, where) => app.log.error({ err: error, where }, 'a robot or its engine failed'),
   });
   robots.start();
+  crm.useForecaster(robots.forecast);
 
   const rest = createRest({
     db, people, drive, crm, now, publicUrl: options.publicUrl, secret: options.secret, limits: options.restLimits,

@@ -47,6 +47,7 @@ const libraries: Record<string, readonly string[]> = {
   undici: ['server/deliveries/', 'server/messaging/'],
   nodemailer: ['server/messaging/mail/'],
   'postal-mime': ['server/messaging/mail/'],
+  'csv-parse': ['server/crm/'],
   smpp: ['server/messaging/sms/providers/smpp/'],
   luxon: ['server/robots/', 'server/people/', 'server/crm/', 'shared/'],
   '@bbob/': ['shared/', 'server/messaging/'],

@@ -10,7 +10,7 @@ import type { Actor, People } from '../people/people.ts';
 import { UserError } from '../../shared/errors.ts';
 import { type CrmAccess, maySee } from './access.ts';
 import type { Invoices } from './invoices.ts';
-import { type FieldChanges, itemColumns, type ItemRow, type Items, type Origin } from './items.ts';
+import { type ChangeOutcome, type FieldChanges, itemColumns, type ItemChange, type ItemRow, type Items, type Origin } from './items.ts';
 import type { ItemSelection, List } from './list.ts';
 import type { CrmModel } from './model.ts';
 import { systemFields } from './values.ts';
@@ -109,6 +109,13 @@ export function createCards({ db, people, drive, items, list, invoices, access, 
       const current = Number(error.params.version);
       const fields = current > version ? await changedSince(db, itemId, Math.min(current - version, 100)) : [];
       throw new UserError('item.changed_meanwhile', { ...error.params, fields }, 'version');
+    },
+
+    /** Changes many items, each by itself, with the files that their fields got. */
+    async changeEach(tx: Tx, actor: Actor, changes: readonly ItemChange[], origin: Origin): Promise<ChangeOutcome[]> {
+      const outcomes = await items.changeItems(tx, changes, origin, actor);
+      for (const outcome of outcomes) if ('item' in outcome && outcome.changed) await syncFiles(tx, actor, outcome.before, outcome.item);
+      return outcomes;
     },
 
     /**

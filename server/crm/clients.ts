@@ -58,6 +58,17 @@ export interface CompanyInput extends ClientInput {
   title?: string;
 }
 
+/** A person and a firm as a row of an import names them. */
+export interface ClientMention {
+  contact: { firstName: string; lastName: string; secondName: string; phones: readonly string[]; emails: readonly string[] } | null;
+  company: { title: string; phones: readonly string[]; emails: readonly string[] } | null;
+}
+
+/** As the function of this name in the database: 8 916… and +7 916… are one number. */
+function phoneKeys(phones: readonly string[]): string[] {
+  return phones.map((phone) => phone.replaceAll(/\D/g, '')).filter((digits) => digits.length >= 5).map((digits) => digits.slice(-10));
+}
+
 export interface ClientSearch {
   /** Words that must all be in the name, a phone or an e-mail. */
   search?: string;
@@ -210,6 +221,74 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
     return values;
   }
 
+  async function makeContact(tx: Tx, actor: Actor | null, input: ContactInput): Promise<Contact> {
+    const model = await mayAdd(tx, actor);
+    const { firstName = '', lastName = '', secondName = '', position = '', phones = [], emails = [], address = '', companyId = null } = input;
+    if (`${firstName}${lastName}`.trim() === '' && phones.length === 0 && emails.length === 0) throw new UserError('client.name_missing', {}, 'lastName');
+    const ownerId = input.ownerId === undefined ? (actor?.employeeId ?? null) : input.ownerId;
+    const values = await prepare(tx, model, 'contact', null, { ...input, ownerId });
+    const row = await tx.first<Contact>(sql`
+      insert into contacts (first_name, last_name, second_name, position, phones, emails, address, company_id, owner_id, values, created_at, updated_at)
+      values (${firstName.trim()}, ${lastName.trim()}, ${secondName.trim()}, ${position}, ${json(phones)}, ${json(emails)}, ${address}, ${companyId}, ${ownerId},
+        ${json(values)}, ${now()}, ${now()}) returning ${contactColumns}`);
+    if (!row) throw new Error('The contact was not written.');
+    await tell(tx);
+    return row;
+  }
+  async function makeCompany(tx: Tx, actor: Actor | null, input: CompanyInput): Promise<Company> {
+    const model = await mayAdd(tx, actor);
+    const { title = '', phones = [], emails = [], address = '' } = input;
+    if (title.trim() === '') throw new UserError('client.name_missing', {}, 'title');
+    const ownerId = input.ownerId === undefined ? (actor?.employeeId ?? null) : input.ownerId;
+    const values = await prepare(tx, model, 'company', null, { ...input, ownerId });
+    const row = await tx.first<Company>(sql`
+      insert into companies (title, phones, emails, address, owner_id, values, created_at, updated_at)
+      values (${title.trim()}, ${json(phones)}, ${json(emails)}, ${address}, ${ownerId}, ${json(values)}, ${now()}, ${now()}) returning ${companyColumns}`);
+    if (!row) throw new Error('The company was not written.');
+    await tell(tx);
+    return row;
+  }
+
+  type Mention = NonNullable<ClientMention['contact']> & { companyId: number | null } | NonNullable<ClientMention['company']>;
+  const titleOf = (mention: Mention): string => ('title' in mention ? mention.title.toLowerCase() : '');
+
+  /** By place: the id of the client that is meant, or was made; null where none is. */
+  async function match(tx: Tx, actor: Actor, table: 'contacts' | 'companies', mentions: readonly (Mention | null)[]): Promise<(number | UserError | null)[]> {
+    const named = mentions.filter((mention) => mention !== null);
+    if (named.length === 0) return mentions.map(() => null);
+    const [phones, emails] = [named.flatMap((one) => phoneKeys(one.phones)), named.flatMap((one) => one.emails.map((email) => email.toLowerCase()))];
+    const titles = table === 'companies' ? named.map(titleOf).filter((title) => title !== '') : [];
+    const known = await tx.rows<{ id: number; phones: string[]; emails: string[]; title: string }>(sql`
+      select id, phone_keys(phones) as phones, email_keys(emails) as emails, ${table === 'companies' ? sql`lower(left(title, 255))` : sql`''`} as title from ${raw(table)}
+      where deleted_at is null and (phone_keys(phones) && ${phones}::text[] or email_keys(emails) && ${emails}::text[]
+        ${table === 'companies' ? sql`or lower(left(title, 255)) = any(${titles}::text[])` : empty}) order by id desc`);
+    const ids = new Map<string, number | UserError>();
+    const keysOf = (mention: Pick<ClientBase, 'phones' | 'emails'>, title: string): string[] =>
+      [...phoneKeys(mention.phones).map((key) => `phone ${key}`), ...mention.emails.map((email) => `email ${email.toLowerCase()}`), ...(title === '' ? [] : [`title ${title}`])];
+    // Of several the oldest, because it comes last.
+    for (const row of known) for (const key of keysOf(row, row.title)) ids.set(key, row.id);
+    const found: (number | UserError | null)[] = [];
+    for (const mention of mentions) {
+      const keys = mention ? keysOf({ phones: [...mention.phones], emails: [...mention.emails] }, titleOf(mention)) : [];
+      let id = keys.map((key) => ids.get(key)).find((candidate) => candidate !== undefined) ?? null;
+      if (mention && id === null) {
+        id = await madeOrRefused(tx, actor, mention);
+        for (const key of keys) ids.set(key, id);
+      }
+      found.push(id);
+    }
+    return found;
+  }
+
+  async function madeOrRefused(tx: Tx, actor: Actor, mention: Mention): Promise<number | UserError> {
+    try {
+      return 'title' in mention ? (await makeCompany(tx, actor, { ...mention, title: mention.title || mention.phones[0] || mention.emails[0] })).id : (await makeContact(tx, actor, mention)).id;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return error;
+    }
+  }
+
   return {
     async getContact(q: Queryable, actor: Actor, id: number): Promise<Contact> {
       await rightsToView(q, actor);
@@ -233,32 +312,24 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
     companiesByIds: (q: Queryable, ids: readonly number[]): Promise<Company[]> =>
       q.rows<Company>(sql`select ${companyColumns} from companies where id = any(${ids}::bigint[]) and deleted_at is null`),
 
-    async createContact(tx: Tx, actor: Actor | null, input: ContactInput): Promise<Contact> {
-      const model = await mayAdd(tx, actor);
-      const { firstName = '', lastName = '', secondName = '', position = '', phones = [], emails = [], address = '', companyId = null } = input;
-      if (`${firstName}${lastName}`.trim() === '' && phones.length === 0 && emails.length === 0) throw new UserError('client.name_missing', {}, 'lastName');
-      const ownerId = input.ownerId === undefined ? (actor?.employeeId ?? null) : input.ownerId;
-      const values = await prepare(tx, model, 'contact', null, { ...input, ownerId });
-      const row = await tx.first<Contact>(sql`
-        insert into contacts (first_name, last_name, second_name, position, phones, emails, address, company_id, owner_id, values, created_at, updated_at)
-        values (${firstName.trim()}, ${lastName.trim()}, ${secondName.trim()}, ${position}, ${json(phones)}, ${json(emails)}, ${address}, ${companyId}, ${ownerId},
-          ${json(values)}, ${now()}, ${now()}) returning ${contactColumns}`);
-      if (!row) throw new Error('The contact was not written.');
-      await tell(tx);
-      return row;
-    },
-    async createCompany(tx: Tx, actor: Actor | null, input: CompanyInput): Promise<Company> {
-      const model = await mayAdd(tx, actor);
-      const { title = '', phones = [], emails = [], address = '' } = input;
-      if (title.trim() === '') throw new UserError('client.name_missing', {}, 'title');
-      const ownerId = input.ownerId === undefined ? (actor?.employeeId ?? null) : input.ownerId;
-      const values = await prepare(tx, model, 'company', null, { ...input, ownerId });
-      const row = await tx.first<Company>(sql`
-        insert into companies (title, phones, emails, address, owner_id, values, created_at, updated_at)
-        values (${title.trim()}, ${json(phones)}, ${json(emails)}, ${address}, ${ownerId}, ${json(values)}, ${now()}, ${now()}) returning ${companyColumns}`);
-      if (!row) throw new Error('The company was not written.');
-      await tell(tx);
-      return row;
+    createContact: makeContact,
+    createCompany: makeCompany,
+
+    /**
+     * The client of each mention: one that has the phone (its last ten digits) or the e-mail, a company also by its
+     * title; else a new one, made once for all mentions of it. A few statements, however many there are.
+     */
+    async matchClients(tx: Tx, actor: Actor, mentions: readonly ClientMention[]): Promise<({ contactId: number | null; companyId: number | null } | { error: UserError })[]> {
+      const companies = await match(tx, actor, 'companies', mentions.map(({ company }) => company));
+      const contacts = await match(tx, actor, 'contacts', mentions.map(({ contact }, index) => {
+        const own = companies[index];
+        return contact && { ...contact, companyId: typeof own === 'number' ? own : null };
+      }));
+      return mentions.map((_, index) => {
+        const [companyId = null, contactId = null] = [companies[index], contacts[index]];
+        if (companyId instanceof UserError) return { error: companyId };
+        return contactId instanceof UserError ? { error: contactId } : { contactId, companyId };
+      });
     },
 
     /** `version`: what the writer saw; another one in the database is `client.changed_meanwhile`. */

@@ -11,9 +11,12 @@ import type { Jobs } from '../jobs/jobs.ts';
 import type { Live } from '../live/live.ts';
 import type { People } from '../people/people.ts';
 import { createAccess } from './access.ts';
+import { createBulk } from './bulk.ts';
 import { createCards } from './cards.ts';
 import { createClients } from './clients.ts';
 import { createConfig } from './config.ts';
+import { createExports } from './exports.ts';
+import { createImports } from './imports.ts';
 import { createInvoices } from './invoices.ts';
 import { createItems } from './items.ts';
 import { createList } from './list.ts';
@@ -26,6 +29,7 @@ export type { Cause, ChangeOutcome, FieldChanges, ItemChange, ItemPlan, ItemRow,
 export { arrivalsLoop, configColumn, itemColumns, itemOf, lockItems, missingFields, planChange, planCreation, verifyReferences } from './items.ts';
 export { type FieldShape, fieldShape, isEmpty, normaliseValue, shapeOf, systemFields } from './values.ts';
 
+export type { Forecaster } from './bulk.ts';
 export { originOf } from './cards.ts';
 export { type Company, type Contact, contactName } from './clients.ts';
 export { type Invoice, type InvoiceLine, type InvoiceToInsert, invoiceTotal, planInvoice, publicPath, reserveInvoices, type ReservedInvoice } from './invoices.ts';
@@ -52,8 +56,11 @@ export function createCrm({ db, live, people, drive, jobs, now }: CrmDeps) {
   const clients = createClients({ live, people, model, now });
   const invoices = createInvoices({ people, items, access, model, now });
   const cards = createCards({ db, people, drive, items, list, invoices, access, model });
+  const bulk = createBulk({ db, live, people, jobs, items, cards, list, now });
+  const imports = createImports({ db, live, people, jobs, items, clients, invoices, bulk, model, now });
+  const exports = createExports({ people, list, clients, model });
 
-  jobs.add(createTotalsLoop(db));
+  for (const loop of [createTotalsLoop(db), bulk.bulkActionsLoop, imports.importsLoop]) jobs.add(loop);
 
   live.registerTopic('item', (watcher, id) => access.mayViewItem(db, watcher, id));
   live.registerTopic('pipeline', (watcher, id) => access.mayViewPipeline(db, watcher, id));
@@ -62,5 +69,5 @@ export function createCrm({ db, live, people, drive, jobs, now }: CrmDeps) {
   drive.registerTarget('contact', (actor) => access.mayViewClients(db, actor));
   drive.registerTarget('company', (actor) => access.mayViewClients(db, actor));
 
-  return { model, ...items, ...access, ...config, ...list, ...timeline, ...clients, ...invoices, ...cards };
+  return { model, ...items, ...access, ...config, ...list, ...timeline, ...clients, ...invoices, ...cards, ...bulk, ...imports, ...exports };
 }

@@ -53,6 +53,8 @@ export interface Origin {
   /** The arrival that began the chain of robots, and how many robots deep this change is. */
   chainId?: number | null;
   depth?: number;
+  /** The robots of the stage are not asked: whoever moves or imports many items may wish so. */
+  isSilent?: boolean;
 }
 
 /** New values by field code, system or own; `stageId` moves the item. */
@@ -331,8 +333,11 @@ function writeRows(tx: Tx, plans: readonly ItemPlan[], now: Date): Promise<unkno
   return Promise.all(writes);
 }
 
-/** Arrivals and their places in the queue; the items of `onlyMoved` are moved by the same statement. */
+/** Arrivals and their places in the queue; the items of `onlyMoved` are moved by the same statement. Silent ones get no place. */
 function insertArrivals(tx: Tx, moved: readonly ItemPlan[], now: Date, onlyMoved: readonly ItemPlan[]): Promise<unknown> {
+  const silentIds = moved.filter((plan) => plan.origin.isSilent).map((plan) => plan.after.id);
+  const silent = silentIds.length === 0 ? 'none' : 'some';
+  const silentValue = silent === 'none' ? empty : sql`, item_id = any(${silentIds}::bigint[])`;
   const move = onlyMoved.length === 0 ? empty : sql`
     moved as (
       update items i set pipeline_id = r.pipeline_id, stage_id = r.stage_id, version = i.version + 1, updated_at = ${now}, updated_by = r.who,
@@ -343,8 +348,8 @@ function insertArrivals(tx: Tx, moved: readonly ItemPlan[], now: Date, onlyMoved
     ), `;
   return tx.run(sql`
     with ${move} arrived as (
-      insert into arrivals (item_id, pipeline_id, stage_id, from_stage_id, employee_id, cause, run_id, chain_id, depth, created_at)
-      select item_id, pipeline_id, stage_id, from_stage_id, employee_id, cause, run_id, chain_id, depth, ${now}
+      insert into arrivals (item_id, pipeline_id, stage_id, from_stage_id, employee_id, cause, run_id, chain_id, depth, created_at${silent === 'none' ? empty : sql`, is_silent`})
+      select item_id, pipeline_id, stage_id, from_stage_id, employee_id, cause, run_id, chain_id, depth, ${now}${silentValue}
       from unnest(${moved.map((p) => p.after.id)}::bigint[], ${moved.map((p) => p.after.pipelineId)}::bigint[],
         ${moved.map((p) => p.after.stageId)}::bigint[], ${moved.map((p) => p.before?.stageId ?? null)}::bigint[],
         ${moved.map((p) => p.origin.employeeId)}::bigint[], ${moved.map((p) => p.origin.cause)}::text[],
@@ -352,9 +357,9 @@ function insertArrivals(tx: Tx, moved: readonly ItemPlan[], now: Date, onlyMoved
         ${moved.map((p) => p.origin.depth ?? 0)}::smallint[])
         with ordinality as r(item_id, pipeline_id, stage_id, from_stage_id, employee_id, cause, run_id, chain_id, depth, place)
       order by place
-      returning id
+      returning id${silent === 'none' ? empty : sql`, is_silent`}
     )
-    insert into arrival_queue (arrival_id, due_at) select id, ${now} from arrived`);
+    insert into arrival_queue (arrival_id, due_at) select id, ${now} from arrived${silent === 'none' ? empty : sql` where not is_silent`}`);
 }
 
 /** History rows: one per plan that changed fields. Several plans of one item make several rows. */
@@ -419,6 +424,15 @@ export interface ItemsDeps {
 
 export type Items = ReturnType<typeof createItems>;
 
+function outcomeOf(plan: () => ItemPlan): { plan: ItemPlan } | { error: UserError } {
+  try {
+    return { plan: plan() };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { error };
+  }
+}
+
 /** The name of the loop in jobs that starts robots; registered by the robots module. */
 export const arrivalsLoop = 'arrivals';
 
@@ -434,7 +448,7 @@ export function createItems({ db, live, people, jobs, model: loadModel, now }: I
     tx.withCommit(Promise.all([writeRows(tx, merged, at), insertChanges(tx, plans, at)]));
     await Promise.all([
       live.publish(tx, hintsOf(merged)),
-      merged.some((plan) => plan.isMove) ? jobs.wake(tx, arrivalsLoop) : undefined,
+      merged.some((plan) => plan.isMove && !plan.origin.isSilent) ? jobs.wake(tx, arrivalsLoop) : undefined,
       ...listeners.map((listener) => listener(tx, { plans: merged })),
     ]);
   }
@@ -490,6 +504,64 @@ export function createItems({ db, live, people, jobs, model: loadModel, now }: I
     return outcomes;
   }
 
+  /** Validates new items, each by itself; ids are taken when they are to be written. */
+  async function planEach(
+    tx: Tx, items: readonly NewItem[], origin: Origin, actor: Actor | null, takesIds: boolean,
+  ): Promise<({ plan: ItemPlan } | { error: UserError })[]> {
+    const at = now();
+    const [versions, ids] = await Promise.all([
+      configVersions(tx),
+      takesIds ? tx.rows<{ id: number }>(sql`select nextval(pg_get_serial_sequence('items', 'id')) as id from generate_series(1, ${items.length})`) : [],
+    ]);
+    const [model, rights, directory] = await Promise.all([
+      loadModel(tx, versions.crm),
+      actor && people.access(tx, actor),
+      people.directory(tx, versions.people),
+    ]);
+    const outcomes = items.map((item, index) => outcomeOf(() => {
+      const plan = planCreation(model, ids[index]?.id ?? 0, item, origin, { currency: directory.company.currency }, at);
+      if (rights) assertMay(rights, plan);
+      return plan;
+    }));
+    const plans = outcomes.flatMap((outcome) => ('plan' in outcome ? [outcome.plan] : []));
+    try {
+      await verifyReferences(tx, directory, plans);
+      return outcomes;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+    }
+    // Somebody points at what is not there: each is asked by itself who.
+    return Promise.all(outcomes.map(async (outcome) => {
+      if (!('plan' in outcome)) return outcome;
+      try {
+        await verifyReferences(tx, directory, [outcome.plan]);
+        return outcome;
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        return { error };
+      }
+    }));
+  }
+
+  /** Deletes items, each by itself: what may not be deleted stays and is told. */
+  async function deleteEach(tx: Tx, ids: readonly number[], actor: Actor | null): Promise<{ id: number; error?: UserError }[]> {
+    const rows = await lockItems(tx, ids);
+    const rights = actor && (await people.access(tx, actor));
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    const outcomes = ids.map((id) => {
+      const row = byId.get(id);
+      if (!row || (rights && !maySee(rights, actor, row))) return { id, error: new UserError('request.not_found', { kind: 'item', id }) };
+      if (rights && !rights.mayTouch('delete', row)) return { id, error: new UserError('access.denied', { action: 'delete' }) };
+      return { id };
+    });
+    const gone = outcomes.flatMap((outcome) => (outcome.error ? [] : [outcome.id]));
+    if (gone.length === 0) return outcomes;
+    await tx.run(sql`update items set deleted_at = ${now()}, version = version + 1 where id = any(${gone}::bigint[])`);
+    await live.publish(tx, gone.flatMap((id) => [{ topic: `item:${id}`, what: 'item' }, { topic: `pipeline:${byId.get(id)?.pipelineId}`, what: 'items' }]));
+    for (const listener of deletionListeners) await listener(tx, gone);
+    return outcomes;
+  }
+
   return {
     /** Called inside every transaction that wrote items: robots cancel and re-plan, triggers watch fields. */
     onItemsWritten(listener: (tx: Tx, written: ItemsWritten) => Promise<void>): void {
@@ -513,40 +585,28 @@ export function createItems({ db, live, people, jobs, model: loadModel, now }: I
 
     /** Creates items, all or none. */
     async createItems(tx: Tx, items: readonly NewItem[], origin: Origin, actor: Actor | null): Promise<ItemRow[]> {
-      const at = now();
-      const [versions, ids] = await Promise.all([
-        configVersions(tx),
-        tx.rows<{ id: number }>(sql`select nextval(pg_get_serial_sequence('items', 'id')) as id from generate_series(1, ${items.length})`),
-      ]);
-      const [model, rights, directory] = await Promise.all([
-        loadModel(tx, versions.crm),
-        actor && people.access(tx, actor),
-        people.directory(tx, versions.people),
-      ]);
-      const plans = items.map((item, index) =>
-        planCreation(model, ids[index]?.id ?? 0, item, origin, { currency: directory.company.currency }, at));
-      if (rights) plans.forEach((plan) => assertMay(rights, plan));
-      await verifyReferences(tx, directory, plans);
-      await writeItems(tx, plans, at);
+      const outcomes = await planEach(tx, items, origin, actor, true);
+      const plans = outcomes.map((outcome) => {
+        if ('error' in outcome) throw outcome.error;
+        return outcome.plan;
+      });
+      await writeItems(tx, plans, now());
       return plans.map((plan) => plan.after);
+    },
+
+    /** Creates items, each by itself: the outcome stands at the place of its item. `write` false: only says what would be refused. */
+    async createEach(tx: Tx, items: readonly NewItem[], origin: Origin, actor: Actor | null, write = true): Promise<({ item: ItemRow } | { error: UserError })[]> {
+      const outcomes = await planEach(tx, items, origin, actor, write);
+      if (write) await writeItems(tx, outcomes.flatMap((outcome) => ('plan' in outcome ? [outcome.plan] : [])), now());
+      return outcomes.map((outcome) => ('plan' in outcome ? { item: outcome.plan.after } : outcome));
     },
 
     /** Deletes items: they disappear from lists, their waiting robots are cancelled, history stays. */
     async deleteItems(tx: Tx, ids: readonly number[], actor: Actor | null): Promise<void> {
-      const rows = await lockItems(tx, ids);
-      const rights = actor && (await people.access(tx, actor));
-      for (const id of ids) {
-        const row = rows.find((candidate) => candidate.id === id);
-        if (!row || (rights && !rights.mayTouch('view', row))) throw new UserError('request.not_found', { kind: 'item', id });
-        if (rights && !rights.mayTouch('delete', row)) throw new UserError('access.denied', { action: 'delete' });
-      }
-      await tx.run(sql`update items set deleted_at = ${now()}, version = version + 1 where id = any(${ids}::bigint[])`);
-      await live.publish(tx, rows.flatMap((row) => [
-        { topic: `item:${row.id}`, what: 'item' },
-        { topic: `pipeline:${row.pipelineId}`, what: 'items' },
-      ]));
-      for (const listener of deletionListeners) await listener(tx, ids);
+      for (const { error } of await deleteEach(tx, ids, actor)) if (error) throw error;
     },
+
+    deleteEach,
 
     /** A deleted item is back where it was. Whoever might delete it may do that. */
     async restoreItem(tx: Tx, id: number, actor: Actor): Promise<ItemRow> {

@@ -446,6 +446,26 @@ export function createList({ people, model: loadModel }: { people: People; model
       return (await q.rows<{ id: number }>(sql`select i.id from items i where ${where} order by i.id limit ${limit}`)).map((row) => row.id);
     },
 
+    /** How many items the selection holds, counted up to `limit`. */
+    async countItems(q: Queryable, actor: Actor, selection: ItemSelection, limit = 100_000): Promise<{ count: number; isMore: boolean }> {
+      const { where } = await prepare(q, actor, selection);
+      if (where === null) return { count: 0, isMore: false };
+      const row = await q.first<{ count: number }>(sql`select count(*) as count from (select from items i where ${where} limit ${limit + 1}) found`);
+      const count = row?.count ?? 0;
+      return { count: Math.min(count, limit), isMore: count > limit };
+    },
+
+    /** Items of every type whose title holds the words, or that have the number; those of the number first, then the newest. */
+    async findItems(q: Queryable, actor: Actor, search: string, limit: number): Promise<ItemRow[]> {
+      const model = await loadModel(q);
+      const pages = await Promise.all(model.itemTypes.map(async (type) => {
+        const { where } = await prepare(q, actor, { itemTypeId: type.id, search });
+        return where === null ? [] : q.rows<ItemRow>(sql`select ${itemColumns} from items i where ${where} order by i.id desc limit ${limit}`);
+      }));
+      const isNumbered = (row: ItemRow) => search.trim().replace(/^[#№]/, '') === String(row.id);
+      return pages.flat().sort((a, b) => Number(isNumbered(b)) - Number(isNumbered(a)) || b.id - a.id).slice(0, limit);
+    },
+
     /** Count and sums of every stage of a pipeline, of the items the actor may see; stages without items included. */
     async summarizePipeline(q: Queryable, actor: Actor, pipelineId: number, selection: { search?: string; filters?: readonly ItemFilter[] } = {}): Promise<StageSummary[]> {
       const pipeline = (await loadModel(q)).pipeline(pipelineId);

@@ -1,12 +1,16 @@
 /** CRM over HTTP: parse, call, return. */
-import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
+import type { FastifyPluginAsyncZod, ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import * as api from '../../shared/api/crm.ts';
+import * as work from '../../shared/api/crm-work.ts';
 import { UserError } from '../../shared/errors.ts';
 import { errorMessage } from '../../shared/messages.ts';
 import type { Db, Tx } from '../db/db.ts';
 import { originOf } from './cards.ts';
-import type { Crm } from './crm.ts';
+import { contactName, type Crm } from './crm.ts';
+import { maxImportBytes } from './imports.ts';
 import { invoicePageHeaders, renderInvoice, renderNoInvoice } from './invoice-page.ts';
 import { type Invoice, publicPath } from './invoices.ts';
 import { mentionedIds } from './timeline.ts';
@@ -32,6 +36,13 @@ function parseFilters(text: string | undefined): api.ItemFilter[] {
 /** `5,7`. */
 function idsIn(text: string | undefined): number[] {
   return text === undefined ? [] : text.split(',').map(Number);
+}
+
+/** Text that is sent while it is made, to be saved as a file. */
+function sendCsv(reply: FastifyReply, name: string, pieces: AsyncIterable<string>) {
+  const ascii = name.replaceAll(/[^\w .-]/g, '_');
+  reply.header('content-disposition', `attachment; filename="${ascii}.csv"; filename*=UTF-8''${encodeURIComponent(name)}.csv`).type('text/csv; charset=utf-8');
+  return reply.send(Readable.from(pieces));
 }
 
 /** System fields and own ones arrive apart and are written together. */
@@ -224,6 +235,99 @@ export function crmRoutes({ crm, db }: { crm: Crm; db: Db }): FastifyPluginAsync
       const { stageId, itemIds = [], filter } = request.body;
       const { moved, refused } = await crm.moveItems(request.actor, stageId, filter ? { filter } : { itemIds });
       return { moved, refused: refused.map(({ itemId, error }) => ({ itemId, code: error.code, message: errorMessage(request.actor.language, error.code, error.params) })) };
+    });
+
+    app.post('/api/items/count', {
+      schema: { tags: items, summary: 'How many items a list shows, counted up to 100,000', body: work.countItems, response: { 200: work.itemCount } },
+    }, (request) => crm.countItems(db, request.actor, request.body));
+    app.get('/api/items/export', {
+      schema: { tags: items, summary: 'The whole list as CSV', querystring: work.exportQuery, response: { 200: z.unknown() } },
+    }, async (request, reply) => {
+      const { columns, filters, ...query } = request.query;
+      const { name, pieces } = await crm.exportItems(db, request.actor, { ...query, filters: parseFilters(filters) }, columns?.split(',').map((code) => code.trim()).filter((code) => code !== ''));
+      return sendCsv(reply, name, pieces);
+    });
+    app.get('/api/crm-search', {
+      schema: { tags: items, summary: 'Items of every type, contacts and companies that hold the words', querystring: work.crmSearchQuery, response: { 200: work.crmSearchResult } },
+    }, async (request) => {
+      const { search, limit } = request.query;
+      const mayClients = await crm.mayViewClients(db, request.actor);
+      const nobody = { items: [], nextCursor: null };
+      const [found, contacts, companies] = await Promise.all([
+        crm.findItems(db, request.actor, search, limit),
+        mayClients ? crm.listContacts(db, request.actor, { search, limit }) : nobody,
+        mayClients ? crm.listCompanies(db, request.actor, { search, limit }) : nobody,
+      ]);
+      return {
+        items: found,
+        contacts: contacts.items.map((one) => ({ id: one.id, name: contactName(one), phone: one.phones[0] ?? null, email: one.emails[0] ?? null })),
+        companies: companies.items.map((one) => ({ id: one.id, title: one.title, phone: one.phones[0] ?? null, email: one.emails[0] ?? null })),
+      };
+    });
+
+    // -- Bulk actions and imports ---------------------------------------------------------------
+
+    const whichOf = ({ itemIds = [], filter }: { itemIds?: number[]; filter?: z.output<typeof work.countItems> }) => (filter ? { filter } : { itemIds });
+
+    app.post('/api/bulk-actions', {
+      schema: { tags: items, summary: 'Move, change or delete many items in the background', body: work.newBulkAction, response: { 202: work.bulkAction } },
+    }, async (request, reply) => {
+      const { action, isSilent, ...which } = request.body;
+      return reply.code(202).send(await crm.startBulkAction(request.actor, { action, isSilent, which: whichOf(which) }));
+    });
+    app.post('/api/bulk-actions/forecast', {
+      schema: { tags: items, summary: 'How many people a bulk move would inform, and how many times', body: work.bulkForecastRequest, response: { 200: work.forecast } },
+    }, (request) => crm.forecastMove(request.actor, request.body.stageId, whichOf(request.body)));
+    app.get('/api/bulk-actions', {
+      schema: { tags: items, summary: "One's own bulk actions, newest first", response: { 200: work.bulkActionList } },
+    }, async (request) => ({ items: await crm.bulkActions(db, request.actor) }));
+    app.get('/api/bulk-actions/:id', {
+      schema: { tags: items, summary: 'How far a bulk action is', params: api.idParams, response: { 200: work.bulkAction } },
+    }, (request) => crm.bulkAction(db, request.actor, request.params.id));
+    app.post('/api/bulk-actions/:id/cancel', {
+      schema: { tags: items, summary: 'Leave the rest of a bulk action alone', params: api.idParams, response: { 200: work.bulkAction } },
+    }, (request) => crm.cancelBulkAction(request.actor, request.params.id));
+
+    const imports = ['Import'];
+
+    app.get('/api/imports', {
+      schema: { tags: imports, summary: "One's own imports, newest first", response: { 200: work.importList } },
+    }, async (request) => ({ items: await crm.listImports(db, request.actor) }));
+    app.get('/api/imports/:id', {
+      schema: { tags: imports, summary: 'An import: its settings, or how far it is', params: api.idParams, response: { 200: work.importView } },
+    }, (request) => crm.getImport(db, request.actor, request.params.id));
+    app.patch('/api/imports/:id', {
+      schema: { tags: imports, summary: 'Say how the file is read and what its columns mean', params: api.idParams, body: work.importChange, response: { 200: work.importView } },
+    }, (request) => crm.changeImport(request.actor, request.params.id, request.body));
+    app.post('/api/imports/:id/check', {
+      schema: { tags: imports, summary: 'Read every row as it would be written, in the background', params: api.idParams, response: { 202: work.importView } },
+    }, async (request, reply) => reply.code(202).send(await crm.checkImport(request.actor, request.params.id)));
+    app.get('/api/imports/:id/forecast', {
+      schema: { tags: imports, summary: 'How many people the import would inform, and how many times', params: api.idParams, response: { 200: work.forecast } },
+    }, (request) => crm.forecastImport(request.actor, request.params.id));
+    app.post('/api/imports/:id/start', {
+      schema: { tags: imports, summary: 'Import the rows that have no problem, in the background', params: api.idParams, body: work.importStart, response: { 202: work.importView } },
+    }, async (request, reply) => reply.code(202).send(await crm.startImport(request.actor, request.params.id, request.body.isSilent)));
+    app.post('/api/imports/:id/cancel', {
+      schema: { tags: imports, summary: 'Stop an import; what was made stays', params: api.idParams, response: { 200: work.importView } },
+    }, (request) => crm.cancelImport(request.actor, request.params.id));
+    app.get('/api/imports/:id/errors', {
+      schema: { tags: imports, summary: 'The rows with a problem, as CSV', params: api.idParams, response: { 200: z.unknown() } },
+    }, async (request, reply) => {
+      const { name, lines } = await crm.importErrors(db, request.actor, request.params.id);
+      return sendCsv(reply, name.replace(/\.\w{1,5}$/, ''), lines);
+    });
+    await app.register(async (upload) => {
+      // Here every content type is bytes, and none is parsed.
+      upload.removeAllContentTypeParsers();
+      upload.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: maxImportBytes }, (_request, body, done) => done(null, body));
+      upload.withTypeProvider<ZodTypeProvider>().post('/api/imports', {
+        schema: { tags: imports, summary: 'Upload a CSV file: the body is its bytes', consumes: ['application/octet-stream'], querystring: work.uploadImportQuery, response: { 201: work.importView } },
+      }, async (request, reply) => {
+        const { name, itemTypeId, pipelineId } = request.query;
+        const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+        return reply.code(201).send(await crm.createImport(request.actor, { itemTypeId, pipelineId, fileName: name, bytes }));
+      });
     });
 
     app.get('/api/views', {

@@ -67,11 +67,11 @@ export function mentionedIds(body: string): number[] {
 }
 
 const arrivalSource: TimelineSource = async (q, itemId, before, limit) => {
-  type Row = { id: number; createdAt: Date; employeeId: number | null; pipelineId: number; stageId: number; fromStageId: number | null; cause: string; runId: number | null };
+  type Row = { id: number; createdAt: Date; employeeId: number | null; pipelineId: number; stageId: number; fromStageId: number | null; cause: string; runId: number | null; isSilent: boolean };
   const rows = await q.rows<Row>(sql`
-    select id, created_at, employee_id, pipeline_id, stage_id, from_stage_id, cause, run_id from arrivals
+    select id, created_at, employee_id, pipeline_id, stage_id, from_stage_id, cause, run_id, is_silent from arrivals
     where item_id = ${itemId} and (created_at, id) < (${before.at}, ${before.id}) order by created_at desc, id desc limit ${limit}`);
-  return rows.map(({ id, createdAt, employeeId, ...data }) => ({ kind: 'arrival', id, at: createdAt, employeeId, data }));
+  return rows.map(({ id, createdAt, employeeId, isSilent, ...data }) => ({ kind: 'arrival', id, at: createdAt, employeeId, data: isSilent ? { ...data, isSilent } : data }));
 };
 
 /** Later than anything that happens. */

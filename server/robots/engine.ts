@@ -697,7 +697,8 @@ export function createEngine(deps: EngineDeps) {
       skipDelays: boolean;
     }): Promise<{ unit: UnitOfWork; batch: Batch }> {
       const arrival: ArrivalRow = {
-        id: -1, itemId: item.id, pipelineId: item.pipelineId, stageId, fromStageId: item.stageId, employeeId, cause: 'person', runId: null,
+        // Of its own for each item: several may be rehearsed in one transaction.
+      id: -item.id, itemId: item.id, pipelineId: item.pipelineId, stageId, fromStageId: item.stageId, employeeId, cause: 'person', runId: null,
         chainId: null, depth: 0, createdAt: at,
       };
       const config = await configVersions(tx);

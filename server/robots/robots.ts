@@ -413,6 +413,40 @@ export function createRobots(deps: RobotsDeps) {
       }, { dryRun: true });
     },
 
+    /**
+     * What the published robots would do with items that arrive, each by itself: for the question «this will inform
+     * N people, go on?» before many are moved. The caller's transaction must be a dry run.
+     */
+    async forecast(tx: Tx, actor: Actor, arrivals: readonly { itemId: number; stageId: number }[]): Promise<{ robots: number; messages: number; people: number[] }> {
+      const [model, directory, rows] = await Promise.all([crm.model(tx), people.directory(tx), lockItems(tx, arrivals.map(({ itemId }) => itemId))]);
+      const versions = new Map<number, ReturnType<typeof compileVersion> | undefined>();
+      const told = new Set<number>();
+      let [acting, messages] = [0, 0];
+      for (const { itemId, stageId } of arrivals) {
+        const item = rows.find((row) => row.id === itemId);
+        const pipeline = item && model.pipeline(model.stage(stageId)?.pipelineId ?? 0);
+        if (!item || !pipeline) continue;
+        if (!versions.has(pipeline.id)) {
+          const newest = await store.newestVersion(tx, pipeline.id);
+          versions.set(pipeline.id, newest && compileVersion(-1, newest.robots, { model, directory, itemTypeId: pipeline.itemTypeId, robotType }));
+        }
+        const version = versions.get(pipeline.id);
+        if (!version) continue;
+        const { unit, batch } = await engine.rehearse(tx, { item, stageId, version, at: now(), employeeId: actor.employeeId, skipDelays: true });
+        acting += unit.newRuns.filter((run) => run.state === 'done' || run.state === 'waiting').length;
+        for (const message of messagesOf(unit)) {
+          if (message.channel === 'change' || message.channel === 'invoice') continue;
+          messages += Math.max(1, message.to.length);
+          for (const id of message.to) told.add(id);
+        }
+        for (const message of unit.effects.messages) {
+          const chat = await batch.chatById(message.chatId);
+          for (const id of chat?.memberIds ?? batch.newChats.get(message.chatId)?.memberIds ?? []) if (id !== message.authorId) told.add(id);
+        }
+      }
+      return { robots: acting, messages, people: [...told] };
+    },
+
     async listRuns(
       actor: Actor,
       { itemId, robotId, pipelineId, state, cursor, limit }: { itemId?: number | undefined; robotId?: number | undefined; pipelineId?: number | undefined; state?: string | undefined; cursor?: string | undefined; limit: number },

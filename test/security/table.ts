@@ -61,6 +61,12 @@ const trashed = async (w: World, path: string) => {
   await owner(w).del(path);
   return id(Number(path.split('/').at(-1)));
 };
+const bulkAction = (w: World): Promise<{ id: number }> => owner(w).post('/api/bulk-actions', { action: { kind: 'change', fields: { amount: 1 } }, itemIds: [w.deal.id] });
+async function importOf(w: World): Promise<{ id: number }> {
+  const query = new URLSearchParams({ name: 'сделки.csv', itemTypeId: String(w.dealTypeId) });
+  const answer = await owner(w).fetch(`/api/imports?${query}`, { method: 'POST', headers: { 'content-type': 'text/csv' }, body: 'Название\nКрыша' });
+  return JSON.parse(await answer.text());
+}
 /** A deal whose robots have run: one run done, one waiting, one failed. */
 async function dealWithRuns(w: World) {
   const deal = await w.newDeal();
@@ -270,6 +276,23 @@ export const table: readonly Row[] = [
   row('GET /api/items/{id}/children', '--++++', byItem),
   row('GET /api/crm-names', everybody, (w) => ({ query: { items: String(w.deal.id), contacts: String(w.contact.id), companies: String(w.company.id) } })),
   row('POST /api/items/bulk-move', everybody, async (w) => ({ body: { stageId: w.stages.shipping.id, itemIds: [(await w.newDeal()).id] } })),
+  row('POST /api/items/count', everybody, (w) => ({ body: { itemTypeId: w.dealTypeId } })),
+  row('GET /api/items/export', everybody, (w) => ({ query: { itemTypeId: w.dealTypeId } })),
+  row('GET /api/crm-search', everybody, () => ({ query: { search: 'Сделка' } })),
+  row('POST /api/bulk-actions', everybody, async (w) => ({ body: { action: { kind: 'delete' }, itemIds: [(await w.newDeal()).id] } })),
+  row('POST /api/bulk-actions/forecast', everybody, (w) => ({ body: { stageId: w.stages.shipping.id, itemIds: [w.deal.id] } })),
+  row('GET /api/bulk-actions', everybody),
+  row('GET /api/bulk-actions/{id}', '----+-', async (w) => id(await bulkAction(w))),
+  row('POST /api/bulk-actions/{id}/cancel', '----+-', async (w) => id(await bulkAction(w))),
+  row('POST /api/imports', 'x+x+++', (w) => ({ query: { name: 'сделки.csv', itemTypeId: w.dealTypeId }, bytes: 'Название\nКрыша' })),
+  row('GET /api/imports', everybody),
+  row('GET /api/imports/{id}', '----+-', async (w) => id(await importOf(w))),
+  row('PATCH /api/imports/{id}', '----+-', async (w) => ({ ...id(await importOf(w)), body: { mapping: ['title'] } })),
+  row('POST /api/imports/{id}/check', '----+-', async (w) => id(await importOf(w))),
+  row('GET /api/imports/{id}/forecast', '----k-', async (w) => id(await importOf(w)), 'not checked yet'),
+  row('POST /api/imports/{id}/start', '----k-', async (w) => ({ ...id(await importOf(w)), body: { isSilent: true } }), 'not checked yet'),
+  row('POST /api/imports/{id}/cancel', '----+-', async (w) => id(await importOf(w))),
+  row('GET /api/imports/{id}/errors', '----+-', async (w) => id(await importOf(w))),
   row('GET /api/views', everybody, (w) => ({ query: { itemTypeId: w.dealTypeId } })),
   row('POST /api/views', everybody, (w) => ({ body: { itemTypeId: w.dealTypeId, name: 'Мои', query: {} } }), 'for oneself'),
   row('POST /api/views', adminsOnly, (w) => ({ body: { itemTypeId: w.dealTypeId, name: 'Общие', isShared: true, query: {} } }), 'for all'),
