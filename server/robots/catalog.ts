@@ -154,3 +154,8 @@ function withTexts(value: unknown, raw: Readonly<Record<string, string>>): unkno
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, withTexts(one, raw)]));
 }
+
+/** The sentence on the card of a configured robot: its settings, said in words, fill the type's `summary`. */
+export function robotSummary(language: Language, typeId: string, said: Readonly<Record<string, string>>): string {
+  return folderOf(typeId).texts.text(language, 'summary', said);
+}

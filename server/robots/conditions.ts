@@ -60,7 +60,8 @@ export function operatorsFor(field: Pick<FieldInfo, 'kind' | 'isMultiple'>): rea
   return field.kind === 'datetime' ? datetimeOperators : operatorsByClass[classes[field.kind]];
 }
 
-const withoutValue: ReadonlySet<ConditionOperator> = new Set(['filled', 'empty']);
+/** They compare with nothing. */
+export const operatorsWithoutValue: ReadonlySet<ConditionOperator> = new Set(['filled', 'empty']);
 const withTwoValues: ReadonlySet<ConditionOperator> = new Set(['between', 'timeBetween']);
 const withList: ReadonlySet<ConditionOperator> = new Set(['in', 'notIn', 'contains', 'notContains']);
 const negative: ReadonlySet<ConditionOperator> = new Set(['notEquals', 'notIn', 'notContains']);
@@ -401,7 +402,7 @@ function checkRule(rule: ConditionRule, known: Known, path: string): Problem[] {
   if (!operatorsFor(field).includes(rule.operator)) {
     return [{ code: 'operator_not_allowed', params: { field: field.name, operator: rule.operator }, path: `${path}.operator` }];
   }
-  if (withoutValue.has(rule.operator)) return [];
+  if (operatorsWithoutValue.has(rule.operator)) return [];
   const problems = checkValue(rule.value, rule.operator, field, known, `${path}.value`);
   if (withTwoValues.has(rule.operator)) problems.push(...checkValue(rule.valueTo, rule.operator, field, known, `${path}.valueTo`));
   return problems;

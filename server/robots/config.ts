@@ -10,14 +10,14 @@ import { type Language, text } from '../../shared/messages.ts';
 import type { CrmModel, Pipeline } from '../crm/crm.ts';
 import type { Directory } from '../people/people.ts';
 import type { RobotTypeDescription } from './catalog.ts';
-import { checkCondition } from './conditions.ts';
+import { checkCondition, operatorsFor } from './conditions.ts';
 import type { Channels } from './context.ts';
 import type { SettingProblem, SettingsEnv } from './field.ts';
 import { catalogField, fieldCatalog } from './fields.ts';
 import type { Known, KnownRobot } from './placeholders.ts';
 import type { RobotType } from './robot.ts';
 import { checkTiming } from './timing.ts';
-import { type FieldInfo, idOf } from './values.ts';
+import { type FieldInfo, fieldOfKind, idOf } from './values.ts';
 import type { RobotRecord } from './versions.ts';
 
 export type SavedRobot = z.output<typeof robotRecord>;
@@ -36,7 +36,7 @@ export interface ConfigEnv {
 }
 
 /** System fields a robot may write; own fields all. */
-const writable = new Set(['title', 'stageId', 'amount', 'currency', 'ownerId', 'observerIds', 'contactId', 'companyId', 'beginsOn', 'closesOn', 'parentId']);
+const writableFields = new Set(['title', 'stageId', 'amount', 'currency', 'ownerId', 'observerIds', 'contactId', 'companyId', 'beginsOn', 'closesOn', 'parentId']);
 
 function stagePosition(pipeline: Pipeline, stageId: number): number {
   return pipeline.stages.findIndex((stage) => stage.id === stageId);
@@ -114,7 +114,7 @@ export function settingsEnv(known: Known, env: ConfigEnv): SettingsEnv {
     field(code) {
       const field = catalog.document(code);
       const isOwn = field && env.model.field(env.pipeline.itemTypeId, code) !== undefined;
-      return field && (isOwn || writable.has(field.code)) ? field : undefined;
+      return field && (isOwn || writableFields.has(field.code)) ? field : undefined;
     },
     hasChat: (id) => env.chats.has(id),
     hasFile: (id) => env.files.has(id),
@@ -165,9 +165,19 @@ export function findForeignSpeaker(
 export function pickerTree(robots: readonly RobotRecord[], place: number, env: ConfigEnv): PickerNode[] {
   const { language } = env;
   const { all } = fieldCatalog(env.model, env.pipeline.itemTypeId, language);
-  const leaves = (source: string, fields: readonly FieldInfo[]): PickerNode[] =>
-    fields.map((field) => ({ placeholder: `{=${source}:${field.code}}`, name: field.name, kind: field.kind }));
   const known = knownFor(robots, place, env);
+  const writable = settingsEnv(known, env);
+  const leaf = (placeholder: string, field: Pick<FieldInfo, 'name' | 'kind' | 'isMultiple' | 'settings'>): PickerNode => ({
+    placeholder, name: field.name, kind: field.kind, isMultiple: field.isMultiple, operators: operatorsFor(field),
+    ...(field.settings.options ? { options: field.settings.options.map((option) => ({ id: option.id, name: option.name })) } : {}),
+  });
+  const leaves = (source: string, fields: readonly FieldInfo[]): PickerNode[] =>
+    fields.map((field) => ({
+      ...leaf(`{=${source}:${field.code}}`, field),
+      ...(source === 'Document' ? { field: field.code, isWritable: writable.field(field.code) !== undefined } : {}),
+    }));
+  const moment = (code: 'Now' | 'Date', kind: 'datetime' | 'date'): PickerNode =>
+    leaf(`{=System:${code}}`, { ...fieldOfKind(kind), name: text(language, `robots.references.system.${code}`) });
   const robotNodes = robots.flatMap((robot, index): PickerNode[] => {
     const described = env.describeType(robot.type, language);
     const other = known.robot(robot.id);
@@ -175,7 +185,7 @@ export function pickerTree(robots: readonly RobotRecord[], place: number, env: C
     const stage = env.model.stage(robot.stageId)?.name ?? '';
     return [{
       name: text(language, 'robots.picker.robot', { title: other.title, stage }),
-      children: described.results.map((result) => ({ placeholder: `{=A${robot.id}:${result.name}}`, name: result.title, kind: result.kind })),
+      children: described.results.map((result) => leaf(`{=A${robot.id}:${result.name}}`, { ...fieldOfKind(result.kind), name: result.title })),
     }];
   });
   const typeName = env.model.itemType(env.pipeline.itemTypeId)?.name ?? '';
@@ -188,15 +198,15 @@ export function pickerTree(robots: readonly RobotRecord[], place: number, env: C
     {
       name: text(language, 'robots.picker.dates'),
       children: [
-        { placeholder: '{=System:Now}', name: text(language, 'robots.references.system.Now'), kind: 'datetime' },
-        { placeholder: '{=System:Date}', name: text(language, 'robots.references.system.Date'), kind: 'date' },
+        moment('Now', 'datetime'),
+        moment('Date', 'date'),
       ],
     },
   ];
 }
 
-/** Copies of robots for another stage: new ids, and references among the copied follow the copies. */
-export function copiesOf(robots: readonly RobotRecord[], newIds: readonly number[], stageId: number): RobotRecord[] {
+/** Copies of robots: new ids, and references among the copied follow the copies. */
+export function copiesOf(robots: readonly RobotRecord[], newIds: readonly number[]): RobotRecord[] {
   const renamed = new Map(robots.map((robot, index) => [robot.id, newIds[index] ?? robot.id]));
   const follow = (value: unknown): unknown => {
     if (typeof value === 'string') {
@@ -213,6 +223,6 @@ export function copiesOf(robots: readonly RobotRecord[], newIds: readonly number
     // A record copied through `follow` keeps its shape: only texts inside change.
     // oxlint-disable-next-line typescript/consistent-type-assertions -- see above.
     const copy = follow(robot) as RobotRecord;
-    return { ...copy, id: renamed.get(robot.id) ?? robot.id, stageId };
+    return { ...copy, id: renamed.get(robot.id) ?? robot.id };
   });
 }

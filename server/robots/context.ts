@@ -214,7 +214,7 @@ export function createRunScope(
         const id = await batch.numbers.chat();
         effects.chats.push({ id, kind: 'closed', title: title(null), ownerId: owner, itemId: item().id, runId });
         for (const employeeId of everyone) {
-          effects.members.push({ chatId: id, employeeId, role: employeeId === owner ? 'owner' : 'member', historyAfterId: 0 });
+          effects.members.push({ chatId: id, employeeId, role: employeeId === owner ? 'owner' : 'member', historyAfterId: 0, runId });
         }
         batch.newChats.set(id, { memberIds: everyone });
         return id;
@@ -230,7 +230,7 @@ export function createRunScope(
           if (already.length > 0) note('already_members', { ids: already });
         }
         batch.newChats.get(chatId)?.memberIds.push(...members);
-        for (const employeeId of members) effects.members.push({ chatId, employeeId, role: 'member', historyAfterId: showHistory ? 0 : null });
+        for (const employeeId of members) effects.members.push({ chatId, employeeId, role: 'member', historyAfterId: showHistory ? 0 : null, runId });
       },
       async writeToGroup(chatId, { author, kind, heading, text }) {
         const made = batch.newChats.get(chatId);

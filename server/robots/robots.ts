@@ -11,7 +11,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
-import type { copyRobots, publishRobots, rehearsedMessage, robotSet, runView, saveRobots } from '../../shared/api/robot-sets.ts';
+import type { checkedRobots, checkRobots, comparison, copyRobots, importRobots, publishRobots, rehearsal, rehearsedMessage, robotsFile, robotSet, runView, saveRobots } from '../../shared/api/robot-sets.ts';
 import { UserError } from '../../shared/errors.ts';
 import { hasText, type Language, text } from '../../shared/messages.ts';
 import { type Crm, type ItemRow, lockItems, type Pipeline } from '../crm/crm.ts';
@@ -25,14 +25,19 @@ import { type CompactTrace, explain } from './conditions.ts';
 import { type ConfigEnv, copiesOf, findForeignSpeaker, findProblems, namedThings, pickerTree, type SavedRobot } from './config.ts';
 import { type Channels, readerOf } from './context.ts';
 import { createEngine, type EngineDeps } from './engine.ts';
+import { createJournal } from './journal.ts';
 import { catalogField, fieldCatalog } from './fields.ts';
 import { parseReference, type Reference } from './placeholders.ts';
+import {
+  differencesOf, namedRecords, type SayEnv, sentencesOf, titleOf as saidTitle, triggerDifferencesOf, triggerSentencesOf, warningsOf,
+} from './say.ts';
 import { namesOf } from './source.ts';
 import * as store from './store.ts';
 import { describeTriggerTypes, findForeignMover, findTriggerProblems, triggerTitle } from './trigger-config.ts';
 import { countTriggerRuns } from './trigger-store.ts';
 import type { EffectWriters, UnitOfWork } from './unit-of-work.ts';
-import { compileVersion, type RobotRecord } from './versions.ts';
+import { print } from './values.ts';
+import { compileVersion, type RobotRecord, type TriggerRecord } from './versions.ts';
 
 export type { Channels } from './context.ts';
 export type { RobotRecord } from './versions.ts';
@@ -98,12 +103,43 @@ export function createRobots(deps: RobotsDeps) {
     return { model, directory, pipeline, language, robotType, describeType, channels, ...things };
   }
 
+  /** What saying robots in words takes: the names of whatever they mention. */
+  async function sayEnv(q: Queryable, actor: Actor, pipeline: Pipeline, robots: readonly RobotRecord[], triggers: readonly TriggerRecord[] = []): Promise<SayEnv> {
+    const env = await configEnv(q, pipeline, robots, actor.language);
+    const things = namedThings(robots, robotType);
+    const records = namedRecords(robots, triggers, env);
+    const [chatTitles, fileNames, itemTitles, contacts, companies] = await Promise.all([
+      store.chatTitles(q, things.chats), store.fileNames(q, things.files), store.itemTitles(q, records.item),
+      store.contactsByIds(q, records.contact), store.companiesByIds(q, records.company),
+    ]);
+    const names = namesOf({
+      model: env.model, directory: env.directory, publicUrl: deps.publicUrl, chatTitles, fileNames, itemTitles,
+      contacts: new Map(contacts.map((row) => [row.id, row])), companies: new Map(companies.map((row) => [row.id, row])),
+    });
+    return { ...env, names, reader: { ...readerOf(env.directory, actor.employeeId), language: actor.language } };
+  }
+
+  function checked(robots: readonly RobotRecord[], triggers: readonly TriggerRecord[], env: SayEnv): z.output<typeof checkedRobots> {
+    return {
+      problems: findProblems(robots, env), triggerProblems: findTriggerProblems(triggers, robots, env), warnings: warningsOf(robots, env),
+      sentences: sentencesOf(robots, env), triggerSentences: triggerSentencesOf(triggers, robots, env),
+    };
+  }
+
+  /** What a published version holds; of none, the draft. */
+  async function contentAt(q: Queryable, pipelineId: number, versionId: number | undefined): Promise<store.SetContent> {
+    if (versionId === undefined) return (await store.findDraft(q, pipelineId)) ?? emptySet;
+    const version = await store.findVersion(q, pipelineId, versionId);
+    if (!version) throw new UserError('request.not_found', { kind: 'robotVersion', id: versionId });
+    return version;
+  }
+
   async function view(q: Queryable, actor: Actor, pipeline: Pipeline, mayEdit: boolean): Promise<RobotSetView> {
     const [draft, published] = await Promise.all([store.findDraft(q, pipeline.id), store.newestVersion(q, pipeline.id)]);
     const { robots, triggers } = draft ?? emptySet;
     const since = new Date(now().getTime() - failuresSinceMs);
     const [env, counts, triggerCounts] = await Promise.all([
-      configEnv(q, pipeline, robots, actor.language),
+      sayEnv(q, actor, pipeline, robots, triggers),
       store.countRuns(q, robots.map((robot) => robot.id), since),
       countTriggerRuns(q, triggers.map((trigger) => trigger.id), since),
     ]);
@@ -119,8 +155,7 @@ export function createRobots(deps: RobotsDeps) {
         publishedBy: published.publishedBy, robotCount: published.robots.length, triggerCount: published.triggers.length,
       } : null,
       hasChanges: !isDeepStrictEqual([robots, triggers], [published?.robots ?? [], published?.triggers ?? []]),
-      problems: findProblems(robots, env),
-      triggerProblems: findTriggerProblems(triggers, robots, env),
+      ...checked(robots, triggers, env),
       counts,
       triggerCounts,
       mayEdit,
@@ -227,7 +262,7 @@ export function createRobots(deps: RobotsDeps) {
         return (reference && lookup(reference)?.name) ?? written;
       };
       return {
-        id: Math.max(row.id, 1), arrivalId: row.arrivalId, itemId: row.itemId, robotId: row.robotId,
+        id: Math.max(row.id, 1), arrivalId: row.arrivalId, itemId: row.itemId, itemTitle: row.itemTitle ?? '', pipelineId: row.pipelineId, robotId: row.robotId,
         robotTitle: row.robotTitle || (row.robotType ? describeType(row.robotType, actor.language)?.title : undefined) || `${row.robotId}`,
         robotType: row.robotType ?? '', stageId: row.stageId, stageName: model.stage(row.stageId)?.name ?? '',
         versionNumber: row.versionNumber, state: row.state, reason: row.reason,
@@ -263,6 +298,38 @@ export function createRobots(deps: RobotsDeps) {
     return hasText(key) ? text(language, key, params) : say(language, `errors.${row.reason}`, params);
   }
 
+  /** Everything the robots would send, as its reader would get it. */
+  async function messagesOf(q: Queryable, { effects, newRuns }: UnitOfWork, { env }: { env: SayEnv }): Promise<RehearsedMessage[]> {
+    const robotOf = new Map(newRuns.map((run) => [run.id, run.robotId]));
+    const made = new Map(effects.chats.flatMap((chat) => (chat.id === undefined ? [] : [[chat.id, chat] as const])));
+    const chats = await deps.writers.chat.forRobots(q, [...new Set([...effects.messages, ...effects.members].map((row) => row.chatId))].filter((id) => !made.has(id)));
+    const membersOf = (chatId: number): number[] => [
+      ...(chats.get(chatId)?.memberIds ?? []), ...effects.members.filter((member) => member.chatId === chatId).map((member) => member.employeeId)];
+    const titleOfChat = (chatId: number): string => made.get(chatId)?.title ?? chats.get(chatId)?.title ?? '';
+    const bare = { subject: '', text: '', chat: '', kind: '', tags: [], fileIds: [] };
+    const said = (runId: number | null, channel: RehearsedMessage['channel'], to: number[], from: number | null, more: Partial<RehearsedMessage>): RehearsedMessage =>
+      ({ ...bare, robotId: robotOf.get(runId ?? 0) ?? 0, channel, to: [...new Set(to)], from, ...more });
+    const catalog = fieldCatalog(env.model, env.pipeline.itemTypeId, env.language);
+    return [
+      ...effects.notifications.map((n) => said(n.runId, 'notification', [n.employeeId], n.senderId, { text: n.body })),
+      ...effects.comments.map((c) => said(c.runId, 'comment', [], c.authorId, { text: c.body, fileIds: [...c.fileIds] })),
+      ...effects.posts.map((p) => said(p.runId, 'post', [...p.readerIds], p.authorId, { subject: p.title, text: p.body, tags: [...p.tags], fileIds: [...p.fileIds] })),
+      ...effects.chats.map((c) => said(c.runId, 'chat', membersOf(c.id), c.ownerId, { subject: c.title })),
+      ...[...Map.groupBy(effects.members.filter((member) => !made.has(member.chatId)), (member) => `${member.runId} ${member.chatId}`).values()].flatMap((members) =>
+        members.slice(0, 1).map(({ runId, chatId }) => said(runId, 'member', members.map((member) => member.employeeId), null, { chat: titleOfChat(chatId) }))),
+      ...effects.messages.map((m) => said(m.runId, 'message', membersOf(m.chatId), m.authorId, { subject: m.heading ?? '', text: m.body, chat: titleOfChat(m.chatId), kind: m.kind })),
+      ...effects.deliveries.map((d) => said(d.runId, d.channel, d.employeeId === null ? [] : [d.employeeId], null,
+        d.channel === 'email' ? { subject: d.content.subject, text: d.content.body, fileIds: [...d.content.fileIds] } : { text: d.content.text })),
+      ...effects.plans.map((p) => said(p.origin.runId ?? null, p.before === null ? 'invoice' : 'change', [], p.origin.employeeId, {
+        subject: p.after.title,
+        text: p.before === null ? '' : Object.entries(p.changes).map(([code, [, after]]) => {
+          const changed = catalog.document(code);
+          return `${changed?.name ?? code}: ${changed ? print(after, changed, env.reader, { document: () => undefined, names: env.names }) : String(after)}`;
+        }).join('\n'),
+      })),
+    ].filter((message) => message.robotId > 0);
+  }
+
   async function runForAction(tx: Tx, actor: Actor, runId: number): Promise<{ run: store.RunRow; item: ItemRow }> {
     const [row] = await store.listRuns(tx, { ids: [runId], limit: 1 });
     if (!row) throw new UserError('request.not_found', { kind: 'run', id: runId });
@@ -282,10 +349,19 @@ export function createRobots(deps: RobotsDeps) {
     }));
   });
 
+  const journal = createJournal({ db, jobs, people, crm, now, explainRuns, pipelineFor });
+
   return {
-    start: () => engine.start(),
+    start(): void {
+      engine.start();
+      journal.start();
+    },
     catalog: describeCatalog,
     triggerTypes: describeTriggerTypes,
+    listRuns: journal.listRuns,
+    exportRuns: journal.exportRuns,
+    runDays: journal.runDays,
+    robotsOfItem: journal.robotsOfItem,
 
     async reserveIds(count: number): Promise<number[]> {
       return store.takeNumbers(db, 'robot_ids', count);
@@ -302,6 +378,65 @@ export function createRobots(deps: RobotsDeps) {
         await refuseForeignThings(tx, actor, pipelineId, robots);
         const kept = triggers ?? (await store.findDraft(tx, pipelineId))?.triggers ?? [];
         await save(tx, actor, pipeline, { robots, triggers: kept }, revision);
+        return view(tx, actor, pipeline, true);
+      });
+    },
+
+    /** What is wrong with robots as they are being edited, and how they read. Nothing is saved. */
+    async checkSet(actor: Actor, pipelineId: number, { robots, triggers }: z.output<typeof checkRobots>): Promise<z.output<typeof checkedRobots>> {
+      const { pipeline } = await pipelineFor(db, actor, pipelineId, 'edit');
+      return checked(robots, triggers, await sayEnv(db, actor, pipeline, robots, triggers));
+    },
+
+    /** What differs between two versions, or the newest one and the draft; and what that means for runs that wait. */
+    async compare(actor: Actor, pipelineId: number, { from, to }: { from?: number | undefined; to?: number | undefined }): Promise<z.output<typeof comparison>> {
+      const { pipeline } = await pipelineFor(db, actor, pipelineId, 'view');
+      const old = from === undefined ? (await store.newestVersion(db, pipelineId)) ?? emptySet : await contentAt(db, pipelineId, from);
+      const next = await contentAt(db, pipelineId, to);
+      const [before, after] = [old.robots, next.robots];
+      const env = await sayEnv(db, actor, pipeline, [...before, ...after], [...old.triggers, ...next.triggers]);
+      const counts = await store.countRuns(db, [...new Set([...before, ...after].map((robot) => robot.id))], now());
+      const inBefore = new Map(before.map((robot) => [robot.id, robot]));
+      const inAfter = new Map(after.map((robot) => [robot.id, robot]));
+      return {
+        differences: [...triggerDifferencesOf(old, next, env), ...differencesOf(before, after, env)],
+        waiting: counts.filter((count) => count.waiting > 0).map(({ robotId, waiting }) => {
+          const [was, will] = [inBefore.get(robotId), inAfter.get(robotId)];
+          const named = was ?? will;
+          return {
+            robotId, title: named ? saidTitle(named, env) : String(robotId), count: waiting,
+            // The engine cancels what waits for a robot that is gone or off, and lets the others act as they were published.
+            fate: !will?.isEnabled ? 'stop' as const : isDeepStrictEqual(was, will) ? 'same' as const : 'asPublished' as const,
+          };
+        }),
+      };
+    },
+
+    async exportSet(actor: Actor, pipelineId: number): Promise<z.output<typeof robotsFile>> {
+      const { pipeline } = await pipelineFor(db, actor, pipelineId, 'edit');
+      const { robots, triggers } = await contentAt(db, pipelineId, undefined);
+      return {
+        format: 'vestnik-robots', version: 1, pipeline: pipeline.name,
+        stages: pipeline.stages.map(({ id, code, name }) => ({ id, code, name })),
+        robots: robots.map(toSaved), triggers: [...triggers],
+      };
+    },
+
+    /** Robots of a file join the draft under ids of their own, on the stages of the same code, else of the same name. */
+    async importSet(actor: Actor, pipelineId: number, { revision, mode, file }: z.output<typeof importRobots>): Promise<RobotSetView> {
+      return db.transaction(async (tx) => {
+        const { pipeline } = await pipelineFor(tx, actor, pipelineId, 'edit');
+        const stageFor = new Map(file.stages.map((stage) => {
+          const same = pipeline.stages.find((one) => one.code === stage.code && one.name === stage.name) ?? pipeline.stages.find((one) => one.name === stage.name) ?? pipeline.stages.find((one) => one.code === stage.code);
+          return [stage.id, same?.id ?? pipeline.stages[0]?.id ?? 0];
+        }));
+        const stageOf = (stageId: number) => stageFor.get(stageId) ?? pipeline.stages[0]?.id ?? 0;
+        const ids = await store.takeNumbers(tx, 'robot_ids', file.robots.length + file.triggers.length);
+        const copies = copiesOf(file.robots, ids).map((robot) => ({ ...robot, stageId: stageOf(robot.stageId) }));
+        const triggers = file.triggers.map((trigger, index) => ({ ...trigger, id: ids[file.robots.length + index] ?? trigger.id, stageId: stageOf(trigger.stageId) }));
+        const kept = mode === 'append' ? await contentAt(tx, pipelineId, undefined) : emptySet;
+        await refuseForeignThings(tx, actor, pipelineId, copies);
+        await save(tx, actor, pipeline, { robots: [...kept.robots, ...copies], triggers: [...kept.triggers, ...triggers] }, revision);
         return view(tx, actor, pipeline, true);
       });
     },
@@ -359,7 +494,7 @@ export function createRobots(deps: RobotsDeps) {
         const moves = mode === 'move' && isSame;
         const newIds = moves ? [] : await store.takeNumbers(tx, 'robot_ids', chosen.length + chosenTriggers.length);
         const copies = {
-          robots: moves ? chosen.map((robot) => ({ ...robot, stageId: targetStageId })) : copiesOf(chosen, newIds.slice(0, chosen.length), targetStageId),
+          robots: moves ? chosen.map((robot) => ({ ...robot, stageId: targetStageId })) : copiesOf(chosen, newIds.slice(0, chosen.length)).map((robot) => ({ ...robot, stageId: targetStageId })),
           triggers: chosenTriggers.map((trigger, index) => ({ ...trigger, id: newIds[chosen.length + index] ?? trigger.id, stageId: targetStageId })),
         };
         const isKept = ({ id }: { id: number }) => mode === 'copy' || !(robotIds.includes(id) || triggerIds.includes(id));
@@ -394,23 +529,32 @@ export function createRobots(deps: RobotsDeps) {
     async rehearse(
       actor: Actor, pipelineId: number,
       { itemId, stageId, robots, skipDelays }: { itemId: number; stageId: number; robots?: SavedRobot[] | undefined; skipDelays: boolean },
-    ): Promise<{ runs: RunView[]; messages: RehearsedMessage[] }> {
+    ): Promise<z.output<typeof rehearsal>> {
       const { pipeline } = await pipelineFor(db, actor, pipelineId, 'edit');
       if (!pipeline.stages.some((stage) => stage.id === stageId)) throw new UserError('request.not_found', { kind: 'stage', id: stageId }, 'stageId');
       const item = await visibleItem(db, actor, itemId);
       if (item.itemTypeId !== pipeline.itemTypeId) throw new UserError('request.not_found', { kind: 'item', id: itemId });
       const records: readonly RobotRecord[] = robots ?? (await store.findDraft(db, pipelineId))?.robots ?? [];
-      return db.transaction(async (tx) => {
+      const at = now();
+      const rehearsed = (skip: boolean) => db.transaction(async (tx) => {
         const [model, directory] = await Promise.all([crm.model(tx), people.directory(tx)]);
         const version = compileVersion(-1, records, { model, directory, itemTypeId: pipeline.itemTypeId, robotType });
-        const { unit } = await engine.rehearse(tx, { item, stageId, version, at: now(), employeeId: actor.employeeId, skipDelays });
+        const { unit } = await engine.rehearse(tx, { item, stageId, version, at, employeeId: actor.employeeId, skipDelays: skip });
         const titles = new Map(records.map((robot) => [robot.id, robot]));
         const rows = unit.newRuns.map((run): store.JournalRow => ({
-          ...run, stageId, pipelineId, versionNumber: null,
+          ...run, stageId, pipelineId, itemTitle: item.title, versionNumber: null,
           robotTitle: titles.get(run.robotId)?.title ?? null, robotType: titles.get(run.robotId)?.type ?? null,
         }));
-        return { runs: await explainRuns(tx, actor, rows), messages: messagesOf(unit) };
+        const messages = await messagesOf(tx, unit, { env: await sayEnv(tx, actor, pipeline, records) });
+        return { runs: await explainRuns(tx, actor, rows), messages, unit };
       }, { dryRun: true });
+      const { runs, messages } = await rehearsed(skipDelays);
+      // When each would act is known only where nothing is skipped: those that wait there tell their moments.
+      const planned = skipDelays ? (await rehearsed(false)).unit.newRuns : [];
+      return {
+        runs, messages,
+        moments: planned.filter((run) => run.state === 'waiting').map((run) => ({ robotId: run.robotId, dueAt: run.dueAt?.toISOString() ?? null })),
+      };
     },
 
     /**
@@ -434,10 +578,10 @@ export function createRobots(deps: RobotsDeps) {
         if (!version) continue;
         const { unit, batch } = await engine.rehearse(tx, { item, stageId, version, at: now(), employeeId: actor.employeeId, skipDelays: true });
         acting += unit.newRuns.filter((run) => run.state === 'done' || run.state === 'waiting').length;
-        for (const message of messagesOf(unit)) {
-          if (message.channel === 'change' || message.channel === 'invoice') continue;
-          messages += Math.max(1, message.to.length);
-          for (const id of message.to) told.add(id);
+        for (const message of await messagesOf(tx, unit, { env: await sayEnv(tx, actor, pipeline, []) })) {
+          if (message.channel === 'change' || message.channel === 'invoice' || message.channel === 'member') continue;
+          messages += message.channel === 'message' ? 1 : Math.max(1, message.to.length);
+          if (message.channel !== 'message') for (const id of message.to) told.add(id);
         }
         for (const message of unit.effects.messages) {
           const chat = await batch.chatById(message.chatId);
@@ -445,27 +589,6 @@ export function createRobots(deps: RobotsDeps) {
         }
       }
       return { robots: acting, messages, people: [...told] };
-    },
-
-    async listRuns(
-      actor: Actor,
-      { itemId, robotId, pipelineId, state, cursor, limit }: { itemId?: number | undefined; robotId?: number | undefined; pipelineId?: number | undefined; state?: string | undefined; cursor?: string | undefined; limit: number },
-    ): Promise<{ items: RunView[]; nextCursor: string | null }> {
-      let ownerIds: readonly number[] | undefined;
-      if (itemId !== undefined) await visibleItem(db, actor, itemId);
-      else if (pipelineId !== undefined) {
-        // Whoever edits the robots of a pipeline may not see every item in it, and a run tells values of its item.
-        const { pipeline } = await pipelineFor(db, actor, pipelineId, 'edit');
-        const visible = (await people.access(db, actor)).visibleOwnerIds(pipeline.itemTypeId, pipelineId);
-        ownerIds = visible === 'all' ? undefined : visible;
-      }
-      // The whole journal names items of everybody.
-      else if (!actor.isAdmin) throw new UserError('access.denied', { action: 'robots' });
-      const beforeId = cursor === undefined ? undefined : Number(cursor);
-      if (beforeId !== undefined && !Number.isSafeInteger(beforeId)) throw new UserError('request.invalid', { field: 'cursor', problem: 'unknown' }, 'cursor');
-      const rows = await store.listRuns(db, { itemId, robotId, pipelineId, state, beforeId, ownerIds, limit: limit + 1 });
-      const page = rows.slice(0, limit);
-      return { items: await explainRuns(db, actor, page), nextCursor: rows.length > limit ? String(page.at(-1)?.id) : null };
     },
 
     async getRun(actor: Actor, runId: number): Promise<RunView> {
@@ -564,20 +687,3 @@ function asTrace(stored: unknown): CompactTrace {
   return stored as CompactTrace;
 }
 
-function messagesOf({ effects, newRuns }: UnitOfWork): RehearsedMessage[] {
-  const robotOf = new Map(newRuns.map((run) => [run.id, run.robotId]));
-  const robot = (runId: number | null) => robotOf.get(runId ?? 0) ?? 0;
-  const said = (runId: number | null, channel: RehearsedMessage['channel'], to: number[], from: number | null, subject: string, body: string): RehearsedMessage =>
-    ({ robotId: robot(runId), channel, to, from, subject, text: body });
-  return [
-    ...effects.notifications.map((n) => said(n.runId, 'notification', [n.employeeId], n.senderId, '', n.body)),
-    ...effects.comments.map((c) => said(c.runId, 'comment', [], c.authorId, '', c.body)),
-    ...effects.posts.map((p) => said(p.runId, 'post', [...p.readerIds], p.authorId, p.title, p.body)),
-    ...effects.chats.map((c) => said(c.runId, 'chat', effects.members.filter((m) => m.chatId === c.id).map((m) => m.employeeId), c.ownerId, c.title, '')),
-    ...effects.messages.map((m) => said(m.runId, 'message', [], m.authorId, m.heading ?? '', m.body)),
-    ...effects.deliveries.map((d) => said(d.runId, d.channel, d.employeeId === null ? [] : [d.employeeId], null,
-      d.channel === 'email' ? d.content.subject : '', d.channel === 'email' ? d.content.body : d.content.text)),
-    ...effects.plans.map((p) => said(p.origin.runId ?? null, p.before === null ? 'invoice' : 'change', [], p.origin.employeeId, p.after.title,
-      Object.entries(p.changes).map(([code, [, after]]) => `${code}: ${JSON.stringify(after)}`).join('\n'))),
-  ].filter((message) => message.robotId > 0);
-}

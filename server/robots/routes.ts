@@ -1,6 +1,8 @@
 /** Robots over HTTP: parse, call, return. */
+import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import * as journal from '../../shared/api/robot-journal.ts';
 import * as api from '../../shared/api/robot-sets.ts';
 import { triggerRecord, triggerType } from '../../shared/api/triggers.ts';
 import type { Robots } from './robots.ts';
@@ -13,13 +15,6 @@ const nothing = z.null().describe('No content');
 const tags = ['Robots'];
 const runTags = ['Runs of robots'];
 
-const typeDescription = z.object({
-  id: z.string(), group: z.string(), groupTitle: z.string(), version: z.number(), title: z.string(), description: z.string(), summary: z.string(),
-  icon: z.string(), form: z.array(z.looseObject({ name: z.string(), widget: z.string(), label: z.string() })),
-  results: z.array(z.object({ name: z.string(), title: z.string(), kind: z.string() })),
-  examples: z.array(z.object({ name: z.string(), title: z.string(), settings: z.record(z.string(), z.unknown()) })),
-});
-
 const versionHead = z.object({
   id: z.number(), number: z.number(), note: z.string(), publishedAt: z.string(), publishedBy: z.number().nullable(), robotCount: z.number(), triggerCount: z.number(),
 });
@@ -27,7 +22,7 @@ const versionHead = z.object({
 export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsyncZod {
   return async (app) => {
     app.get('/api/robot-types', {
-      schema: { tags, summary: 'The catalogue of robot types', description: 'In the reader\'s language: forms, results, examples.', response: { 200: z.array(typeDescription) } },
+      schema: { tags, summary: 'The catalogue of robot types', description: 'In the reader\'s language: forms, results, examples.', response: { 200: z.array(api.robotTypeDescription) } },
     }, async (request) => robots.catalog(request.actor.language).map((type) => ({
       ...type, form: type.form.map((field) => ({ ...field })), results: [...type.results], examples: [...type.examples],
     })));
@@ -50,6 +45,22 @@ export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsync
     app.put('/api/pipelines/:pipelineId/robots', {
       schema: { tags, summary: 'Save the draft', params: byPipeline, body: api.saveRobots, response: { 200: api.robotSet } },
     }, (request) => robots.saveSet(request.actor, request.params.pipelineId, request.body));
+
+    app.post('/api/pipelines/:pipelineId/robots/check', {
+      schema: { tags, summary: 'What is wrong with robots that are being edited, and how they read', params: byPipeline, body: api.checkRobots, response: { 200: api.checkedRobots } },
+    }, (request) => robots.checkSet(request.actor, request.params.pipelineId, request.body));
+
+    app.get('/api/pipelines/:pipelineId/robots/compare', {
+      schema: { tags, summary: 'What differs between two versions, or the published one and the draft', params: byPipeline, querystring: api.compareQuery, response: { 200: api.comparison } },
+    }, (request) => robots.compare(request.actor, request.params.pipelineId, request.query));
+
+    app.get('/api/pipelines/:pipelineId/robots/export', {
+      schema: { tags, summary: 'The draft as data', params: byPipeline, response: { 200: api.robotsFile } },
+    }, (request) => robots.exportSet(request.actor, request.params.pipelineId));
+
+    app.post('/api/pipelines/:pipelineId/robots/import', {
+      schema: { tags, summary: 'Take robots of a file into the draft', params: byPipeline, body: api.importRobots, response: { 200: api.robotSet } },
+    }, (request) => robots.importSet(request.actor, request.params.pipelineId, request.body));
 
     app.post('/api/pipelines/:pipelineId/robots/publish', {
       schema: { tags, summary: 'Publish the draft as a new version', params: byPipeline, body: api.publishRobots, response: { 200: api.robotSet } },
@@ -102,8 +113,26 @@ export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsync
     });
 
     app.get('/api/runs', {
-      schema: { tags: runTags, summary: 'The journal of runs, newest first', querystring: api.runQuery, response: { 200: api.runList } },
+      schema: { tags: runTags, summary: 'The journal of runs, newest first', querystring: journal.runQuery, response: { 200: api.runList } },
     }, (request) => robots.listRuns(request.actor, request.query));
+
+    app.get('/api/runs/export', {
+      schema: { tags: runTags, summary: 'The journal of runs as a CSV file', querystring: journal.runExportQuery },
+    }, async (request, reply) => {
+      const lines = await robots.exportRuns(request.actor, request.query);
+      return reply.type('text/csv; charset=utf-8').header('content-disposition', 'attachment; filename="robots.csv"').send(Readable.from(lines));
+    });
+
+    app.get('/api/runs/days', {
+      schema: { tags: runTags, summary: 'How many runs ended each day, and how', querystring: journal.runDaysQuery, response: { 200: journal.runDays } },
+    }, (request) => robots.runDays(request.actor, request.query));
+
+    app.get('/api/items/:itemId/robots', {
+      schema: {
+        tags: runTags, summary: 'Every arrival of an item with every robot of its stage', params: z.object({ itemId: id }), querystring: journal.itemRobotsQuery,
+        response: { 200: journal.itemRobots },
+      },
+    }, (request) => robots.robotsOfItem(request.actor, request.params.itemId, request.query));
 
     app.get('/api/runs/:runId', {
       schema: { tags: runTags, summary: 'A run and why it is as it is', params: byRun, response: { 200: api.runView } },

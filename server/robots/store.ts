@@ -346,10 +346,14 @@ export function findVersion(q: Queryable, pipelineId: number, versionId: number)
 
 /** Runs of each robot that wait, and those that failed since the moment. */
 export function countRuns(q: Queryable, robotIds: readonly number[], since: Date): Promise<{ robotId: number; waiting: number; failed: number }[]> {
+  if (robotIds.length === 0) return Promise.resolve([]);
+  // Each half by an index of its own that holds nothing else: a robot may have millions of runs.
   return q.rows(sql`
-    select robot_id, count(*) filter (where state = 'waiting') as waiting, count(*) filter (where state = 'failed') as failed
-    from runs where robot_id = any(${robotIds}::bigint[]) and (state = 'waiting' or (state = 'failed' and created_at > ${since}))
-    group by robot_id`);
+    select robot_id, sum(waiting)::int as waiting, sum(failed)::int as failed from (
+      select robot_id, count(*) as waiting, 0 as failed from runs where state = 'waiting' and robot_id = any(${robotIds}::bigint[]) group by robot_id
+      union all
+      select robot_id, 0, count(*) from runs where state = 'failed' and robot_id = any(${robotIds}::bigint[]) and created_at > ${since} group by robot_id
+    ) halves group by robot_id`);
 }
 
 // ——— Journal
@@ -357,6 +361,7 @@ export function countRuns(q: Queryable, robotIds: readonly number[], since: Date
 export interface JournalRow extends RunRow {
   stageId: number;
   pipelineId: number;
+  itemTitle: string | null;
   versionNumber: number | null;
   robotTitle: string | null;
   robotType: string | null;
@@ -365,8 +370,15 @@ export interface JournalRow extends RunRow {
 export interface JournalFilter {
   itemId?: number | undefined;
   robotId?: number | undefined;
-  pipelineId?: number | undefined;
+  /** Of these pipelines. */
+  pipelineIds?: readonly number[] | undefined;
+  stageId?: number | undefined;
   state?: string | undefined;
+  ownerId?: number | undefined;
+  from?: Date | undefined;
+  to?: Date | undefined;
+  text?: string | undefined;
+  arrivalIds?: readonly number[] | undefined;
   beforeId?: number | undefined;
   ids?: readonly number[];
   limit: number;
@@ -374,24 +386,124 @@ export interface JournalFilter {
   ownerIds?: readonly number[] | undefined;
 }
 
-/** Runs, newest first. By item through its arrivals, by robot through its own index, failed ones through theirs. */
+const journalColumns = sql`${runColumns}, a.stage_id, a.pipeline_id, i.title as item_title, v.number as version_number, bot.title as robot_title, bot.type as robot_type`;
+const journalJoins = sql`
+  left join items i on i.id = a.item_id
+  left join robot_versions v on v.id = r.version_id
+  left join lateral (select e->>'title' as title, e->>'type' as type from jsonb_array_elements(v.robots) e where (e->>'id')::bigint = r.robot_id limit 1) bot on true`;
+
+/** What a typed text looks for: percent signs and underscores are themselves. */
+function likeOf(typed: string): string {
+  return `%${typed.replace(/[\\%_]/g, '\\$&')}%`;
+}
+
+/**
+ * Runs, newest first. By item through its arrivals, by robot through its own index; of a pipeline, the newest of each
+ * of its robots: so the rare ones need not be looked for among millions.
+ */
 export function listRuns(q: Queryable, filter: JournalFilter): Promise<JournalRow[]> {
-  const by = [
-    filter.itemId === undefined ? empty : sql`and r.arrival_id in (select id from arrivals where item_id = ${filter.itemId})`,
-    filter.robotId === undefined ? empty : sql`and r.robot_id = ${filter.robotId}`,
-    filter.pipelineId === undefined ? empty : sql`and a.pipeline_id = ${filter.pipelineId}`,
+  const { text: typed, pipelineIds } = filter;
+  const byText = typed === undefined || typed === '' ? empty : sql`and a.item_id in (
+    select id from items where title ilike ${likeOf(typed)} or id = ${/^\d{1,15}$/.test(typed) ? Number(typed) : 0} order by id desc limit 5000)`;
+  const ofRun = [
     filter.state === undefined ? empty : sql`and r.state = ${filter.state}`,
     filter.beforeId === undefined ? empty : sql`and r.id < ${filter.beforeId}`,
+    filter.from === undefined ? empty : sql`and r.created_at >= ${filter.from}`,
+    filter.to === undefined ? empty : sql`and r.created_at < ${filter.to}`,
     filter.ids === undefined ? empty : sql`and r.id = any(${filter.ids}::bigint[])`,
+    filter.arrivalIds === undefined ? empty : sql`and r.arrival_id = any(${filter.arrivalIds}::bigint[])`,
+    filter.itemId === undefined ? empty : sql`and r.arrival_id in (select id from arrivals where item_id = ${filter.itemId})`,
+    filter.robotId === undefined ? empty : sql`and r.robot_id = ${filter.robotId}`,
+  ];
+  const ofArrival = [
+    pipelineIds === undefined ? empty : sql`and a.pipeline_id = any(${pipelineIds}::bigint[])`,
+    filter.stageId === undefined ? empty : sql`and a.stage_id = ${filter.stageId}`,
+    filter.ownerId === undefined ? empty : sql`and exists (select from items i where i.id = a.item_id and i.owner_id = ${filter.ownerId})`,
+    byText,
     filter.ownerIds === undefined ? empty : sql`and exists (select from items i where i.id = a.item_id and i.owner_id = any(${filter.ownerIds}::bigint[]))`,
   ];
+  const isByRobots = pipelineIds !== undefined && filter.robotId === undefined && filter.itemId === undefined && filter.ids === undefined && filter.arrivalIds === undefined;
+  const found = isByRobots
+    ? sql`
+      select newest.id from (
+        select distinct (e->>'id')::bigint as robot_id from robot_versions v, jsonb_array_elements(v.robots) e where v.pipeline_id = any(${pipelineIds}::bigint[])
+      ) bots cross join lateral (
+        select r.id from runs r join arrivals a on a.id = r.arrival_id
+        where r.robot_id = bots.robot_id ${join(ofRun, ' ')} ${join(ofArrival, ' ')}
+        order by r.id desc limit ${filter.limit}) newest
+      order by newest.id desc limit ${filter.limit}`
+    : sql`
+      select r.id from runs r join arrivals a on a.id = r.arrival_id
+      where true ${join(ofRun, ' ')} ${join(ofArrival, ' ')}
+      order by r.id desc limit ${filter.limit}`;
   return q.rows<JournalRow>(sql`
-    select ${runColumns}, a.stage_id, a.pipeline_id, v.number as version_number, bot.title as robot_title, bot.type as robot_type
+    select ${journalColumns} from (${found}) page join runs r on r.id = page.id join arrivals a on a.id = r.arrival_id ${journalJoins}
+    order by r.id desc`);
+}
+
+export interface ArrivalOfItem {
+  id: number;
+  createdAt: Date;
+  stageId: number;
+  fromStageId: number | null;
+  employeeId: number | null;
+  cause: string;
+}
+
+/** Arrivals of an item, newest first. */
+export function arrivalsOfItem(q: Queryable, itemId: number, beforeId: number | undefined, limit: number): Promise<ArrivalOfItem[]> {
+  return q.rows<ArrivalOfItem>(sql`
+    select id, created_at, stage_id, from_stage_id, employee_id, cause from arrivals
+    where item_id = ${itemId} ${beforeId === undefined ? empty : sql`and id < ${beforeId}`} order by id desc limit ${limit}`);
+}
+
+// ——— Counts per day
+
+const dayOfRun = (timeZone: string) => sql`(r.finished_at at time zone ${timeZone})::date`;
+
+/** From which day on runs are not counted yet; null: there are none at all. */
+export async function firstUncountedDay(q: Queryable, timeZone: string): Promise<string | null> {
+  const until = await q.first<{ day: string | null }>(sql`select (day + 1)::text as day from run_days_until`);
+  if (until) return until.day;
+  const first = await q.first<{ day: string | null }>(sql`select min((r.finished_at at time zone ${timeZone})::date)::text as day from runs r`);
+  return first?.day ?? null;
+}
+
+function countedRuns(days: { from: string; to: string }, timeZone: string) {
+  return sql`
+    select ${dayOfRun(timeZone)} as day, a.pipeline_id, r.robot_id, r.state, count(*)::int as count
     from runs r join arrivals a on a.id = r.arrival_id
-    left join robot_versions v on v.id = r.version_id
-    left join lateral (select e->>'title' as title, e->>'type' as type from jsonb_array_elements(v.robots) e where (e->>'id')::bigint = r.robot_id limit 1) bot on true
-    where true ${join(by, ' ')}
-    order by r.id desc limit ${filter.limit}`);
+    where r.finished_at >= ${days.from}::date::timestamp at time zone ${timeZone}
+      and r.finished_at < (${days.to}::date + 1)::timestamp at time zone ${timeZone}
+    group by 1, 2, 3, 4`;
+}
+
+/** Counts the days, which are over, once and for all. */
+export async function countDays(tx: Tx, days: { from: string; to: string }, timeZone: string): Promise<void> {
+  await tx.run(sql`insert into run_days (day, pipeline_id, robot_id, state, count) ${countedRuns(days, timeZone)} on conflict do nothing`);
+  await tx.run(sql`
+    insert into run_days_until (is_one, day) values (true, ${days.to}::date) on conflict (is_one) do update set day = excluded.day where run_days_until.day < excluded.day`);
+}
+
+/** Runs that ended, by day and outcome: days that are over from the table, the rest from the runs themselves. */
+export function daysOfRuns(
+  q: Queryable, filter: { from: string; to: string; pipelineIds?: readonly number[] | undefined; robotId?: number | undefined }, timeZone: string,
+): Promise<{ day: string; state: RunState; count: number }[]> {
+  const by = [
+    filter.pipelineIds === undefined ? empty : sql`and pipeline_id = any(${filter.pipelineIds}::bigint[])`,
+    filter.robotId === undefined ? empty : sql`and robot_id = ${filter.robotId}`,
+  ];
+  return q.rows(sql`
+    with until as (select coalesce((select day from run_days_until), ${filter.from}::date - 1) as day),
+    live as (
+      select (r.finished_at at time zone ${timeZone})::date as day, a.pipeline_id, r.robot_id, r.state, 1 as count
+      from runs r join arrivals a on a.id = r.arrival_id
+      where r.finished_at >= (select (greatest(day + 1, ${filter.from}::date))::timestamp at time zone ${timeZone} from until)
+        and r.finished_at < (${filter.to}::date + 1)::timestamp at time zone ${timeZone})
+    select day::text as day, state, sum(count)::int as count from (
+      select day, pipeline_id, robot_id, state, count from run_days where day between ${filter.from}::date and ${filter.to}::date and day <= (select day from until)
+      union all select day, pipeline_id, robot_id, state, count from live
+    ) counted where true ${join(by, ' ')} group by day, state order by day`);
 }
 
 export function lockRun(tx: Tx, runId: number): Promise<RunRow | undefined> {
@@ -422,10 +534,7 @@ export async function existingIds(q: Queryable, ids: { chats: readonly number[];
 /** Ended runs of an item for its timeline, newest first, older than the position. */
 export function runsForTimeline(q: Queryable, itemId: number, before: { at: Date; id: number }, limit: number, hiddenTypes: readonly string[]): Promise<JournalRow[]> {
   return q.rows<JournalRow>(sql`
-    select ${runColumns}, a.stage_id, a.pipeline_id, v.number as version_number, bot.title as robot_title, bot.type as robot_type
-    from arrivals a join runs r on r.arrival_id = a.id
-    left join robot_versions v on v.id = r.version_id
-    left join lateral (select e->>'title' as title, e->>'type' as type from jsonb_array_elements(v.robots) e where (e->>'id')::bigint = r.robot_id limit 1) bot on true
+    select ${journalColumns} from arrivals a join runs r on r.arrival_id = a.id ${journalJoins}
     where a.item_id = ${itemId} and r.finished_at is not null and (r.finished_at, r.id) < (${before.at}, ${before.id})
       and (bot.type is null or bot.type <> all(${hiddenTypes}::text[]))
     order by r.finished_at desc, r.id desc limit ${limit}`);

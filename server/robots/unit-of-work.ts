@@ -20,7 +20,8 @@ export interface Effects {
   comments: CommentToInsert[];
   posts: PostToWrite[];
   chats: RobotChatToInsert[];
-  members: MemberToInsert[];
+  /** With the run that adds them, for whoever shows what it would do. */
+  members: (MemberToInsert & { runId: number })[];
   messages: MessageToInsert[];
   deliveries: NewDelivery[];
   plans: ItemPlan[];

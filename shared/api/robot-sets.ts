@@ -1,6 +1,6 @@
 /** HTTP contract of configuring robots: the draft of a pipeline, its published versions, rehearsals, runs. */
 import { z } from 'zod';
-import { condition, timing } from './robots.ts';
+import { condition, type ConditionOperator, conditionOperators, timing } from './robots.ts';
 import { triggerCounts, triggerProblem, triggerRecord } from './triggers.ts';
 
 const id = z.int().positive();
@@ -25,6 +25,33 @@ export const robotRecord = z.strictObject({
 
 export const robotProblem = z.object({ robotId: id, path: z.string(), code: z.string(), message: z.string() });
 
+/** A line of a robot type's form: which widget draws it, what it is called, what may be entered. */
+export const robotFormField = z.looseObject({
+  name: z.string(), widget: z.string(), label: z.string(), hint: z.string().nullable().optional(),
+  isRequired: z.boolean().optional(), maxLength: z.number().optional(), minimum: z.number().optional(),
+  options: z.array(z.object({ value: z.string(), name: z.string() })).optional(),
+  default: z.unknown().optional(), kind: z.string().optional(),
+  shownWhen: z.object({ setting: z.string(), isOneOf: z.array(z.union([z.string(), z.boolean()])).readonly() }).optional(),
+});
+
+export const robotTypeDescription = z.object({
+  id: z.string(), group: z.string(), groupTitle: z.string(), version: z.number(), title: z.string(), description: z.string(), summary: z.string(),
+  /** SVG, 24 by 24, in the current colour. */
+  icon: z.string(),
+  form: z.array(robotFormField),
+  results: z.array(z.object({ name: z.string(), title: z.string(), kind: z.string() })),
+  examples: z.array(z.object({ name: z.string(), title: z.string(), settings: z.record(z.string(), z.unknown()) })),
+});
+
+/** What a robot does, when and if, in the reader's language; `condition` is '' without one. */
+export const robotSentences = z.object({ robotId: id, title: z.string(), what: z.string(), when: z.string(), condition: z.string() });
+
+/** What makes a trigger move an item to its stage. */
+export const triggerSentences = z.object({ triggerId: id, title: z.string(), what: z.string(), condition: z.string() });
+
+/** What may be published and is rarely meant. */
+export const robotWarning = z.object({ robotId: id, code: z.string(), message: z.string() });
+
 export const robotCounts = z.object({ robotId: id, waiting: z.int(), failed: z.int() });
 
 export const robotVersionHead = z.object({
@@ -44,6 +71,9 @@ export const robotSet = z.object({
   hasChanges: z.boolean(),
   problems: z.array(robotProblem),
   triggerProblems: z.array(triggerProblem),
+  warnings: z.array(robotWarning),
+  sentences: z.array(robotSentences),
+  triggerSentences: z.array(triggerSentences),
   counts: z.array(robotCounts),
   triggerCounts: z.array(triggerCounts),
   mayEdit: z.boolean(),
@@ -62,6 +92,35 @@ export const copyRobots = z.strictObject({
   revision,
 });
 
+/** Robots that are being edited: nothing is saved. */
+export const checkRobots = z.strictObject({ robots: z.array(robotRecord).max(2000), triggers: z.array(triggerRecord).max(500).default([]) });
+export const checkedRobots = robotSet.pick({ problems: true, triggerProblems: true, warnings: true, sentences: true, triggerSentences: true });
+
+export const robotDifference = z.object({
+  /** Of a robot or of a trigger: they share their ids. */
+  robotId: id,
+  isTrigger: z.boolean(),
+  title: z.string(), stageId: z.int(), stageName: z.string(), kind: z.enum(['added', 'removed', 'changed']), details: z.array(z.string()),
+});
+/** Absent: from what is published, to the draft. */
+export const compareQuery = z.strictObject({ from: z.coerce.number().int().positive().optional(), to: z.coerce.number().int().positive().optional() });
+export const comparison = z.object({
+  differences: z.array(robotDifference),
+  /** Runs that wait now, and what publishing the draft means for them: they go on as they were published, or stop. */
+  waiting: z.array(z.object({ robotId: id, title: z.string(), count: z.int(), fate: z.enum(['same', 'asPublished', 'stop']) })),
+});
+
+/** A pipeline's robots as data: what GET …/export gives, POST …/import takes. */
+export const robotsFile = z.strictObject({
+  format: z.literal('vestnik-robots'),
+  version: z.literal(1),
+  pipeline: z.string().max(255),
+  stages: z.array(z.strictObject({ id, code: z.string().max(100), name: z.string().max(255) })).max(500),
+  robots: z.array(robotRecord).max(2000),
+  triggers: z.array(triggerRecord).max(500).default([]),
+});
+export const importRobots = z.strictObject({ revision, mode: z.enum(['append', 'replace']), file: robotsFile });
+
 export const rehearseRobots = z.strictObject({
   itemId: id,
   stageId: id,
@@ -74,6 +133,8 @@ export const runView = z.object({
   id,
   arrivalId: z.int(),
   itemId: id,
+  itemTitle: z.string(),
+  pipelineId: z.int(),
   robotId: id,
   robotTitle: z.string(),
   robotType: z.string(),
@@ -93,31 +154,39 @@ export const runView = z.object({
 
 export const rehearsedMessage = z.object({
   robotId: id,
-  channel: z.enum(['notification', 'comment', 'post', 'chat', 'message', 'email', 'sms', 'change', 'invoice']),
+  channel: z.enum(['notification', 'comment', 'post', 'chat', 'member', 'message', 'email', 'sms', 'change', 'invoice']),
   to: z.array(id),
   from: id.nullable(),
   subject: z.string(),
   text: z.string(),
+  /** Of a message in a chat. */
+  chat: z.string(),
+  kind: z.string(),
+  tags: z.array(z.string()),
+  fileIds: z.array(z.int()),
 });
 
-export const rehearsal = z.object({ runs: z.array(runView), messages: z.array(rehearsedMessage) });
+/** When each robot would act if the item arrived now: a moment, or after the robot above (null). */
+export const rehearsedMoment = z.object({ robotId: id, dueAt: date.nullable() });
+
+export const rehearsal = z.object({ runs: z.array(runView), messages: z.array(rehearsedMessage), moments: z.array(rehearsedMoment) });
 
 export const runList = z.object({ items: z.array(runView), nextCursor: z.string().nullable() });
-
-export const runQuery = z.strictObject({
-  itemId: z.coerce.number().int().positive().optional(),
-  robotId: z.coerce.number().int().positive().optional(),
-  pipelineId: z.coerce.number().int().positive().optional(),
-  state: z.enum(['waiting', 'done', 'skipped', 'failed', 'cancelled']).optional(),
-  cursor: z.string().max(100).optional(),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-});
 
 export interface PickerNode {
   /** What is put into the text; absent on a branch. */
   placeholder?: string;
   name: string;
   kind?: string;
+  /** Code of a field of the item. */
+  field?: string;
+  isMultiple?: boolean;
+  /** Whether «Изменить элемент» may write it. */
+  isWritable?: boolean;
+  /** How a condition may compare it. */
+  operators?: readonly ConditionOperator[];
+  /** Of a list. */
+  options?: readonly { id: number; name: string }[];
   children?: PickerNode[];
 }
 
@@ -125,6 +194,11 @@ export const pickerNode: z.ZodType<PickerNode> = z.object({
   placeholder: z.string().optional(),
   name: z.string(),
   kind: z.string().optional(),
+  field: z.string().optional(),
+  isMultiple: z.boolean().optional(),
+  isWritable: z.boolean().optional(),
+  operators: z.array(z.enum(conditionOperators)).readonly().optional(),
+  options: z.array(z.object({ id, name: z.string() })).readonly().optional(),
   get children() {
     return z.array(pickerNode).optional();
   },
