@@ -100,7 +100,7 @@ test('only links that may be followed are links', () => {
 });
 
 test('placeholders are chips where they are wanted, also in links and plain texts', () => {
-  const chip = (value: string, ...marks: Mark[]): DocNode => ({ type: 'placeholder', attrs: { code: value }, ...(marks.length > 0 ? { marks } : {}) });
+  const chip = (value: string, ...marks: Mark[]): DocNode => ({ type: 'chip', attrs: { code: value }, ...(marks.length > 0 ? { marks } : {}) });
   const options = { withPlaceholders: true };
   const cases: [string, DocNode][] = [
     ['Сделка {=Document:title}: [b]{=Document:amount > int}[/b]', doc(p(text('Сделка '), chip('{=Document:title}'), text(': '), chip('{=Document:amount > int}', bold)))],

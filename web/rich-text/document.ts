@@ -61,7 +61,7 @@ function textFlow(text: string, marks: readonly Mark[], withPlaceholders: boolea
     if (withPlaceholders) {
       for (const match of line.matchAll(placeholder)) {
         put(line.slice(done, match.index));
-        parts.push({ type: 'placeholder', attrs: { code: match[0] }, ...withMarks });
+        parts.push({ type: 'chip', attrs: { code: match[0] }, ...withMarks });
         done = match.index + match[0].length;
       }
     }
@@ -159,7 +159,7 @@ export function toBbcode(doc: DocNode, { withPlaceholders = false }: DocumentOpt
 /** The text of a document without markup. */
 export function toPlain(doc: DocNode): string {
   return withoutEmptyEnd(doc.content ?? []).map((block) => (block.content ?? []).map((node) => {
-    if (node.type === 'placeholder') return String(node.attrs?.code ?? '');
+    if (node.type === 'chip') return String(node.attrs?.code ?? '');
     return node.type === 'hardBreak' ? '\n' : (node.text ?? String(node.attrs?.label ?? ''));
   }).join('')).join('\n');
 }
@@ -267,7 +267,7 @@ function writeLine(content: readonly DocNode[], withPlaceholders: boolean): stri
 function writeInline(node: DocNode): string {
   switch (node.type) {
     case 'hardBreak': return '\n';
-    case 'placeholder': return String(node.attrs?.code ?? '');
+    case 'chip': return String(node.attrs?.code ?? '');
     case 'image': {
       const url = linkFor(String(node.attrs?.src ?? ''));
       return url === undefined ? '' : `[img]${url}[/img]`;
