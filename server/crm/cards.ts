@@ -30,7 +30,7 @@ export function originOf(actor: Actor): Origin {
 }
 
 /** More at once belongs into an import. */
-export const maxItemsAtOnce = 10_000;
+const maxItemsAtOnce = 10_000;
 
 interface CardsDeps {
   db: Db;

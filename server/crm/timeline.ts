@@ -100,7 +100,7 @@ function decodePosition(cursor: string | undefined): Position {
 }
 
 /** Where a source goes on, given the last entry of the page before. Exported for the test. */
-export function boundFor(kind: string, last: Position): { at: Date; id: number } {
+function boundFor(kind: string, last: Position): { at: Date; id: number } {
   if (kind === last.kind) return { at: last.at, id: last.id };
   return { at: last.at, id: kind < last.kind ? Number.MAX_SAFE_INTEGER : 0 };
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testDatabase } from '../../test/support/database.ts';
-import { sql } from './db.ts';
+import { openDb, sql } from './db.ts';
+import { TransientError } from '../../shared/errors.ts';
 
-const { db } = await testDatabase();
+const { db, url } = await testDatabase();
 
 test('columns come back in camelCase and with the product\'s types', async () => {
   const row = await db.first(sql`select 5::bigint as item_id, 12.50::numeric as amount, '2026-11-23'::date as closes_on, array[1,2]::bigint[] as observer_ids`);
@@ -79,4 +80,32 @@ test('a branch that outlives its transaction cannot write any more', async () =>
   );
   await assert.rejects(late ?? Promise.resolve());
   assert.deepEqual(await db.rows(sql`select 1 from departments where name = 'late'`), []);
+});
+
+test('what a process that hangs in a transaction has locked is free again, and it hears why', async () => {
+  const hung = openDb(url, { max: 1, idleMs: 300 });
+  try {
+    await db.run(sql`insert into departments (name) values ('held')`);
+    const isLocked = Promise.withResolvers<void>();
+    const isFree = Promise.withResolvers<void>();
+    const lost = hung.transaction(async (tx) => {
+      await tx.run(sql`update departments set name = 'by the hung' where name = 'held'`);
+      isLocked.resolve();
+      await isFree.promise;
+      await tx.run(sql`select 1`);
+    });
+    const heard = assert.rejects(lost, TransientError);
+    await isLocked.promise;
+    // Waits for the row until the server ends the other transaction.
+    assert.equal(await db.run(sql`update departments set name = 'by another' where name = 'held'`), 1);
+    isFree.resolve();
+    await heard;
+    assert.deepEqual(await hung.rows(sql`select name from departments where name like 'by %'`), [{ name: 'by another' }]);
+  } finally {
+    await hung.close();
+  }
+});
+
+test('the product gives no transaction more than a minute of silence', async () => {
+  assert.deepEqual(await db.first(sql`select current_setting('idle_in_transaction_session_timeout') as is`), { is: '1min' });
 });

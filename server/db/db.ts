@@ -103,7 +103,7 @@ function toTransient(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   const isLost =
-    /^(08|57P0)/.test(code) ||
+    /^(08|57P0|25P03)/.test(code) ||
     /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND)/.test(code) ||
     /Connection terminated|connection error|Client was closed|timeout exceeded when trying to connect/.test(error.message);
   return isLost ? new TransientError('database.unavailable', { cause: error }) : error;
@@ -178,10 +178,16 @@ function isDeadlock(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === '40P01' || error.code === '40001');
 }
 
-/** Opens a pool. `max` connections; the first query connects. */
-export function openDb(url: string, { max = 10 }: { max?: number } = {}): Db {
+/** Far more than any transaction needs between two of its statements, and no more than anybody may be kept waiting. */
+const longestIdleMs = 60_000;
+
+/**
+ * Opens a pool. `max` connections; the first query connects. A process that hangs (stopped, swapped out, lost in a
+ * loop) must not hold for ever what its transactions have locked: after `idleMs` of silence the server ends them.
+ */
+export function openDb(url: string, { max = 10, idleMs = longestIdleMs }: { max?: number; idleMs?: number } = {}): Db {
   // A connect that hangs is an error the caller can act on, not a request that never ends.
-  const config: pg.PoolConfig = { connectionString: url, max, types, pipeline: true, connectionTimeoutMillis: 10_000, options: '-c timezone=UTC' };
+  const config: pg.PoolConfig = { connectionString: url, max, types, pipeline: true, connectionTimeoutMillis: 10_000, options: `-c timezone=UTC -c idle_in_transaction_session_timeout=${idleMs}` };
   const pool = new pg.Pool(config);
   // An idle connection that the server closed: the pool drops it, the next query opens another.
   pool.on('error', () => {});

@@ -17,7 +17,7 @@ import type { Effects } from './unit-of-work.ts';
 import { idOf, type Reader, type ValueSource } from './values.ts';
 
 /** Answers many callers of the same turn with one query. */
-export function createLoader<Key, Value>(load: (keys: Key[]) => Promise<ReadonlyMap<Key, Value>>): (key: Key) => Promise<Value | undefined> {
+function createLoader<Key, Value>(load: (keys: Key[]) => Promise<ReadonlyMap<Key, Value>>): (key: Key) => Promise<Value | undefined> {
   const known = new Map<Key, Promise<Value | undefined>>();
   let waiting: { keys: Key[]; answer: Promise<ReadonlyMap<Key, Value>> } | undefined;
   return (key) => {

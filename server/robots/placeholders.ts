@@ -286,7 +286,7 @@ function castOne(value: unknown, kind: ValueKind, cast: Cast, source: ValueSourc
 }
 
 /** The referenced value for a person, casts, zone and link modifiers applied. '' when there is none. */
-export function printReference(reference: Reference, source: ValueSource, reader: Reader): string {
+function printReference(reference: Reference, source: ValueSource, reader: Reader): string {
   // A line break is all white space, which elsewhere counts as nothing.
   if (reference.source === 'system' && reference.code === 'Eol') return '\n';
   const found = readReference(reference, source);

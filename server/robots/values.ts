@@ -259,7 +259,7 @@ function printText(value: unknown): string {
 }
 
 /** «1 200 000 ₽», "$1,200,000.50". Between number and sign stands a no-break space: it never wraps. */
-export function printMoney(amount: number, currency: string, language: Language): string {
+function printMoney(amount: number, currency: string, language: Language): string {
   return moneyFormat(language, currency)?.format(amount) ?? `${numberFormat(language, 2).format(amount)}\u00a0${currency}`;
 }
 
