@@ -11,7 +11,7 @@ import { createCrm } from './crm/crm.ts';
 import { crmRoutes } from './crm/routes.ts';
 import { type Db, openDb, type Queryable } from './db/db.ts';
 import { migrate } from './db/migrate.ts';
-import { budgetsFrom, createDeliveries } from './deliveries/deliveries.ts';
+import { budgetsFrom, createDeliveries, createOutbound } from './deliveries/deliveries.ts';
 import { deliveriesRoutes } from './deliveries/routes.ts';
 import { createDrive } from './drive/drive.ts';
 import { driveRoutes } from './drive/routes.ts';
@@ -32,6 +32,8 @@ import { smsRoutes } from './messaging/sms/routes.ts';
 import { createSms, type Sms } from './messaging/sms/sms.ts';
 import { type Actor, createPeople } from './people/people.ts';
 import { peopleRoutes } from './people/routes.ts';
+import { createPush } from './push/push.ts';
+import { pushRoutes } from './push/routes.ts';
 import { type Channels, createRobots } from './robots/robots.ts';
 import { robotsRoutes } from './robots/routes.ts';
 import { createRest } from './rest/rest.ts';
@@ -62,6 +64,8 @@ export interface VestnikOptions {
   restLimits?: Parameters<typeof createRest>[0]['limits'];
   /** Fills a company just made with the demo; the set-up offers it then. */
   seedDemo?: (running: Modules, language: Language) => Promise<{ email: string; password: string } | null>;
+  /** Web Push to services in internal networks: tests have theirs on loopback. */
+  allowsPrivatePushHosts?: boolean;
 }
 
 /** Everything that can be built without listening or asking the database anything. */
@@ -82,10 +86,6 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   const usePhoto = (actor: Actor, employeeId: number, fileId: number) =>
     db.transaction((tx) => drive.attach(tx, { actor, fileIds: [fileId], targetKind: 'employee', targetId: employeeId }));
   const crm = createCrm({ db, live, people, drive, jobs, now });
-  const notifications = createNotifications({ db, live, now });
-  const feed = createFeed({ db, live, people, drive, now });
-  const chat = createChat({ db, live, people, drive, now });
-
   const deliveries = createDeliveries({
     db, live, jobs, now, secret: options.secret, messageIdHost: new URL(options.publicUrl).hostname,
     company: {
@@ -94,6 +94,15 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
     },
     onError: (error, where) => app.log.error({ err: error, where }, 'sending failed by our fault'),
   });
+  const outbound = createOutbound();
+  const push = createPush({
+    db, jobs, live, people, now, outbound, secrets: deliveries.secrets, publicUrl: options.publicUrl, allowsPrivateHosts: options.allowsPrivatePushHosts ?? false,
+    onError: (error, where) => app.log.error({ err: error, where }, 'a push could not be sent'),
+  });
+  push.start();
+  const notifications = createNotifications({ db, live, people, crm, push, now });
+  const feed = createFeed({ db, live, people, drive, now });
+  const chat = createChat({ db, live, people, drive, push, now });
   const mail = createMail({ db, drive, deliveries, now, publicUrl: options.publicUrl });
   mail.startSending();
   const sms = createSms({ db, jobs, people, deliveries, now, publicUrl: options.publicUrl });
@@ -127,6 +136,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
       driveRoutes({ drive }),
       crmRoutes({ crm, db }),
       deliveriesRoutes({ deliveries, db, readRun: robots.getRun }),
+      pushRoutes({ push }),
       notificationsRoutes({ notifications }),
       feedRoutes({ feed }),
       chatRoutes({ chat }),
@@ -160,7 +170,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
     return { signedIn, demo };
   }
 
-  const modules = { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, notifications, feed, chat, mail, sms, robots, rest };
+  const modules = { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, push, outbound, notifications, feed, chat, mail, sms, robots, rest };
   return modules;
 }
 
@@ -240,6 +250,7 @@ export async function startVestnik(options: VestnikOptions) {
     await app.close();
     await jobs.stop();
     modules.mail.close();
+    await modules.outbound.close();
     await modules.sms.close();
     await db.close();
   }

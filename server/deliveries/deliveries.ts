@@ -29,6 +29,7 @@ import * as store from './store.ts';
 import { together } from './together.ts';
 
 export type { Limits } from './limits.ts';
+export { createOutbound, isPublicAddress, type Outbound, type OutboundAnswer, type OutboundRequest } from './outbound.ts';
 export type Channel = 'email' | 'sms';
 
 export interface EmailContent {

@@ -132,9 +132,10 @@ export function readerOf(directory: Directory, employeeId: number | null): Reade
 
 export function createRunScope(
   batch: Batch,
-  { arrival, runId, state, source, effects }: {
+  { arrival, runId, robotId, state, source, effects }: {
     arrival: ArrivalRow;
     runId: number;
+    robotId: number;
     state: ItemState;
     source: ValueSource;
     effects: Effects;
@@ -187,7 +188,7 @@ export function createRunScope(
     notifications: {
       add({ to, from, text }) {
         for (const employeeId of to) {
-          effects.notifications.push({ employeeId, senderId: from, body: text(employeeId), itemId: item().id, link: null, runId });
+          effects.notifications.push({ employeeId, senderId: from, body: text(employeeId), itemId: item().id, link: null, runId, robotId });
         }
       },
     },

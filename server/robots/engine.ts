@@ -427,7 +427,7 @@ export function createEngine(deps: EngineDeps) {
       return end(run, 'failed', robot.type ? 'robot.settings_invalid' : 'robot.type_unknown', known, { params: { type: record.type } });
     }
     const rowBefore = state.row;
-    const scope = createRunScope(known.batch, { arrival, runId: run.id, state, source, effects: noEffects() });
+    const scope = createRunScope(known.batch, { arrival, runId: run.id, robotId: run.robotId, state, source, effects: noEffects() });
     try {
       const results = await robot.settings.run(scope.context, scope.context);
       const refusal = scope.refusal();

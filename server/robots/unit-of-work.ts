@@ -88,9 +88,11 @@ export async function flush(tx: Tx, unit: UnitOfWork, to: EffectWriters, now: Da
     writes.push(to.crm.writeItems(tx, effects.plans, now).then(() => to.crm.insertInvoices(tx, effects.invoices)));
   }
   writes.push(to.live.publish(tx, runHints(unit)));
-  await Promise.all(writes);
+  const messages = effects.messages.length > 0 ? to.chat.prepareMessages(tx, effects.messages) : undefined;
+  await Promise.all([...writes, messages]);
   // From their messages to the commit chats are held: nothing else comes in between.
-  if (effects.messages.length > 0) tx.withCommit(to.chat.insertMessages(tx, effects.messages));
+  const writeMessages = await messages;
+  if (writeMessages) tx.withCommit(writeMessages());
 }
 
 /** Whoever looks at the card sees its robots act. */

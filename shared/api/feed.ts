@@ -31,6 +31,13 @@ export const post = z.object({
   /** What the author chose, for the line "to …". */
   audience: z.array(recipientSource),
   isForEveryone: z.boolean(),
+  /** Its readers are asked to say that they have read it. */
+  isImportant: z.boolean(),
+  /** I have said so. */
+  isAcknowledged: z.boolean(),
+  acknowledgedCount: z.int(),
+  /** On top of my feed; nobody else's. */
+  isPinned: z.boolean(),
   itemId: id.nullable(),
   /** The run of the robot that wrote it, in the author's name; null: the author himself. */
   runId: id.nullable(),
@@ -47,6 +54,9 @@ export const postsQuery = z.object({
   search: text(255).optional(),
   authorId: queryId.optional(),
   itemId: queryId.optional(),
+  /** true: only those I pinned. */
+  isPinned: z.stringbool().optional(),
+  isImportant: z.stringbool().optional(),
   cursor: queryId.optional(),
   limit: z.coerce.number().int().min(1).max(100).default(20),
 });
@@ -66,6 +76,7 @@ export const postCreate = z.strictObject({
   audience,
   tags: z.array(tag).max(50).default([]),
   fileIds: z.array(id).max(100).default([]),
+  isImportant: z.boolean().default(false),
   itemId: id.optional(),
 });
 export type PostCreate = z.output<typeof postCreate>;
@@ -76,6 +87,7 @@ export const postChange = z.strictObject({
   audience: audience.optional(),
   tags: z.array(tag).max(50).optional(),
   fileIds: z.array(id).max(100).optional(),
+  isImportant: z.boolean().optional(),
 });
 export type PostChange = z.output<typeof postChange>;
 
@@ -85,6 +97,14 @@ export const postReadersQuery = z.object({
 });
 /** By id; of a post for everyone only the author is listed. */
 export const postReaders = z.object({ employeeIds: z.array(id), nextCursor: z.string().nullable() });
+
+/** Of an important post: who has said that he read it, the first first, and how many have not. */
+export const postAcknowledgements = z.object({
+  items: z.array(z.object({ employeeId: id, at: z.date() })),
+  /** Working readers who have not; cut after a thousand. */
+  waitingIds: z.array(id),
+  waitingCount: z.int(),
+});
 
 export const postComment = z.object({
   id,

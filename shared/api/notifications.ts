@@ -19,6 +19,9 @@ export const notification = z.object({
   link: notificationLink.nullable(),
   /** The run of the robot that wrote it. */
   runId: id.nullable(),
+  robotId: id.nullable(),
+  /** The item by its name; null: none, or one the reader may not see. */
+  item: z.object({ id, title: z.string(), itemTypeId: id, stageId: id }).nullable(),
   createdAt: z.date(),
   readAt: z.date().nullable(),
 });
@@ -28,6 +31,7 @@ export const notificationsQuery = z.object({
   unread: z.stringbool().optional(),
   senderId: queryId.optional(),
   runId: queryId.optional(),
+  robotId: queryId.optional(),
   itemId: queryId.optional(),
   cursor: queryId.optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
@@ -35,6 +39,9 @@ export const notificationsQuery = z.object({
 export type NotificationsQuery = z.output<typeof notificationsQuery>;
 /** Newest first. */
 export const notificationList = z.object({ items: z.array(notification), nextCursor: z.string().nullable() });
+
+/** What one can filter by: who, and which robots, have told the person something lately; a run of each robot says its name. */
+export const notificationSources = z.object({ senderIds: z.array(id), robots: z.array(z.object({ id, runId: id })) });
 
 /** Counted up to 1000. */
 export const notificationCounters = z.object({ unread: z.int() });

@@ -369,6 +369,18 @@ export const table: readonly Row[] = [
   row('DELETE /api/notifications/{id}', '----+-', (w) => id(w.notification)),
 
   // ——— Feed
+  row('GET /api/notifications/sources', everybody),
+  row('GET /api/notification-settings', everybody),
+  row('PUT /api/notification-settings', everybody, () => ({ body: { isSoundOn: true, quiet: { isOn: false, from: '22:00', until: '08:00', isWeekendQuiet: false } } })),
+  row('GET /api/push/key', everybody),
+  row('GET /api/push/devices', everybody),
+  row('POST /api/push/devices', 'bbbbbb', () => ({ body: { endpoint: 'https://127.0.0.1/push', keys: { p256dh: 'x'.repeat(87), auth: 'x'.repeat(22) } } }), 'in an internal network'),
+  row('DELETE /api/push/devices/{id}', '----+-', async (w) => {
+    const made = await w.db.first<{ id: number }>(sql`
+      insert into push_subscriptions (employee_id, endpoint, p256dh, auth, created_at) values (${w.people.owner.id}, ${fresh('https://push.example.com/')}, '', '', ${w.clock.now()}) returning id`);
+    return id(made?.id ?? 0);
+  }),
+  row('POST /api/push/test', everybody),
   row('GET /api/posts', everybody),
   row('POST /api/posts', everybody, (w) => ({ body: { body: 'Всем привет', audience: [{ kind: 'employee', id: w.people.owner.id }] } })),
   row('GET /api/posts/tags', everybody),
@@ -376,6 +388,10 @@ export const table: readonly Row[] = [
   row('PATCH /api/posts/{id}', '--x-+-', (w) => ({ ...byPost(w), body: { title: 'Секретная новость' } })),
   row('DELETE /api/posts/{id}', '--x-+-', async (w) => id(await w.newPost())),
   row('GET /api/posts/{id}/readers', '--+-+-', byPost),
+  row('PUT /api/posts/{id}/pin', '--+-+-', byPost),
+  row('DELETE /api/posts/{id}/pin', '--+-+-', byPost),
+  row('PUT /api/posts/{id}/acknowledgement', '--k-k-', byPost),
+  row('GET /api/posts/{id}/acknowledgements', '--k-k-', byPost),
   row('PUT /api/posts/{id}/reactions/{reaction}', '--+-+-', (w) => ({ params: { id: w.post.id, reaction: 'like' } })),
   row('DELETE /api/posts/{id}/reactions/{reaction}', '--+-+-', (w) => ({ params: { id: w.post.id, reaction: 'like' } })),
   row('GET /api/posts/{id}/comments', '--+-+-', byPost),

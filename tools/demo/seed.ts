@@ -196,7 +196,7 @@ async function seedPipeline(
 async function seedTalk({ feed, chat }: Modules, company: DemoCompany, people: Record<PersonKey, number>, departments: Record<DepartmentKey, number>): Promise<void> {
   const as = (key: PersonKey): Actor => actorOf(people[key], { isAdmin: false, language: company.people[key].language ?? company.language });
   for (const { author, title, text, tags } of company.posts) {
-    await feed.create(as(author), { title, body: text, tags, audience: [{ kind: 'everyone' }], fileIds: [] });
+    await feed.create(as(author), { title, body: text, tags, audience: [{ kind: 'everyone' }], fileIds: [], isImportant: false });
   }
   const group = await chat.create(as('salesHead'), { kind: 'closed', title: company.chat.title, memberIds: [], departmentIds: [departments.sales] });
   for (const { author, text } of company.chat.messages) {

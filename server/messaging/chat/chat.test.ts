@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { testDatabase } from '../../../test/support/database.ts';
+import { testPush } from '../../../test/support/push.ts';
 import { sql } from '../../db/db.ts';
 import { createDrive } from '../../drive/drive.ts';
 import { buildApp } from '../../http/http.ts';
@@ -21,7 +22,7 @@ const now = () => (clock = new Date(clock.getTime() + 1000));
 const live = createLive({ db, now });
 const people = createPeople({ db, live, now });
 const drive = createDrive({ db, live, now, directory });
-const chat = createChat({ db, live, people, drive, now });
+const chat = createChat({ db, live, people, drive, push: testPush({ db, live, people, now }), now });
 
 await db.run(sql`insert into employees (id, email, first_name, last_name, is_admin, dismissed_at) values
   (1, 'admin@x', 'Ада', 'Админ', true, null), (2, 'anna@x', 'Анна', 'Белова', false, null), (3, 'boris@x', 'Борис', 'Волков', false, null),

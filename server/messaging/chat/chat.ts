@@ -29,11 +29,14 @@ import type {
   ChatChange, ChatCreate, chat as chatContract, chatListItem, Message, MessageCreate, MessageReaction, MessagesQuery, MemberRole, SystemMessage,
 } from '../../../shared/api/chat.ts';
 import { systemMessage } from '../../../shared/api/chat.ts';
+import { bbcodeToText } from '../../../shared/bbcode.ts';
 import { UserError } from '../../../shared/errors.ts';
+import { text } from '../../../shared/messages.ts';
 import type { Db, Queryable, Tx } from '../../db/db.ts';
 import type { Drive } from '../../drive/drive.ts';
 import type { Hint, Live } from '../../live/live.ts';
 import { type Actor, fullName, type People } from '../../people/people.ts';
+import type { Push } from '../../push/push.ts';
 import * as store from './store.ts';
 
 export type ChatView = z.output<typeof chatContract>;
@@ -109,8 +112,9 @@ function mentionsIn(body: string): number[] {
 }
 
 const replyPreviewLength = 300;
+const pushLength = 200;
 
-export function createChat({ db, live, people, drive, now }: { db: Db; live: Live; people: People; drive: Drive; now: () => Date }) {
+export function createChat({ db, live, people, drive, push, now }: { db: Db; live: Live; people: People; drive: Drive; push: Push; now: () => Date }) {
   const notFound = (kind: 'chat' | 'message' | 'employee' | 'department', id: number) => new UserError('request.not_found', { kind, id });
 
   async function visible(q: Queryable, actor: Actor, chatId: number) {
@@ -198,13 +202,14 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
   }
 
   /** Tells those who look at the chat, and everybody in whose list it stands. */
-  async function tell(tx: Tx, chats: readonly { chatId: number; what: string; id?: number }[], besides: readonly number[] = []): Promise<void> {
-    if (chats.length === 0) return;
+  async function tell(tx: Tx, chats: readonly { chatId: number; what: string; id?: number }[], besides: readonly number[] = []) {
+    if (chats.length === 0) return [];
     const hints: Hint[] = chats.map(({ chatId, what, id }) => ({ topic: `chat:${chatId}`, what, id }));
     const members = await store.membersOf(tx, [...new Set(chats.map((chat) => chat.chatId))]);
     for (const { chatId, employeeId } of members) hints.push({ topic: `employee:${employeeId}`, what: 'chats', id: chatId });
     for (const employeeId of besides) for (const { chatId } of chats) hints.push({ topic: `employee:${employeeId}`, what: 'chats', id: chatId });
     await live.publish(tx, hints);
+    return members;
   }
 
   async function say(tx: Tx, chatId: number, message: SystemMessage): Promise<void> {
@@ -256,6 +261,54 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
       for (const [key, id] of await store.findPrivateIds(tx, missing)) found.set(key, id);
     }
     return found;
+  }
+
+  /** A chat is told as one thing: its last message, and how many more there are. */
+  push.registerSource('chat', async (q, { employeeId, language }, { subjectId: chatId, since }) => {
+    const [chat, rows, directory] = await Promise.all([
+      store.findVisible(q, chatId, employeeId), store.listUnreadSince(q, employeeId, chatId, since), people.directory(q),
+    ]);
+    const [last] = rows;
+    if (!chat?.membership || chat.membership.mutedAt || !last) return [];
+    const author = last.authorId === null ? undefined : directory.employee(last.authorId);
+    const name = author ? fullName(author) : text(language, 'push.system');
+    const title = chat.kind === 'private' ? name : chat.title;
+    const said = [last.heading, bbcodeToText(last.body)].filter(Boolean).join('. ').replace(/\s+/g, ' ').trim().slice(0, pushLength)
+      || text(language, 'push.files', { count: last.fileIds.length });
+    return [{
+      title: rows.length > 1 ? text(language, 'push.chat.more', { title, count: rows.length }) : title,
+      body: chat.kind === 'private' ? said : `${name}: ${said}`,
+      tag: `chat-${chatId}`,
+      path: `/messenger/${chatId}`,
+    }];
+  });
+
+  /** Devices of everybody who follows these chats, besides who wrote. */
+  function pushesTo(members: readonly { chatId: number; employeeId: number; mutedAt: Date | null }[], authorIds: ReadonlySet<number | null> = new Set()) {
+    return members.flatMap(({ chatId, employeeId, mutedAt }) => (mutedAt || (authorIds.size === 1 && authorIds.has(employeeId)) ? [] : [{ employeeId, kind: 'chat', subjectId: chatId }]));
+  }
+
+  /**
+   * Robots' messages: asks whom to tell, and answers with what writes them, in the order given; that sends
+   * all it has at once and answers with their ids. The author need not be a member. Write last of all: from there
+   * on the chats are held.
+   */
+  async function prepareMessages(tx: Tx, rows: readonly MessageToInsert[]): Promise<() => Promise<number[]>> {
+    // Whoever is added in the same transaction has been by now.
+    const members = await store.membersOf(tx, [...new Set(rows.map((row) => row.chatId))]);
+    return async () => {
+      const [ids] = await Promise.all([
+        store.insertMessages(tx, rows.map((row) => ({
+          ...row, heading: row.heading ?? '', fileIds: [], mentionIds: mentionsIn(row.kind === 'system' ? '' : row.body), replyToId: null,
+        })), now()),
+        push.queue(tx, pushesTo(members)),
+      ]);
+      await live.publish(tx, [
+        ...rows.map((row, i): Hint => ({ topic: `chat:${row.chatId}`, what: 'messages', id: ids[i] })),
+        ...members.map(({ chatId, employeeId }): Hint => ({ topic: `employee:${employeeId}`, what: 'chats', id: chatId })),
+      ]);
+      return ids;
+    };
   }
 
   live.registerTopic('chat', async (watcher, chatId) => (await store.findVisible(db, chatId, watcher.employeeId)) !== undefined);
@@ -562,7 +615,7 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
         if (fileIds.length > 0) await drive.attach(tx, { actor, fileIds, targetKind: 'message', targetId: id });
         const [, , [row]] = await Promise.all([
           store.markRead(tx, chatId, me, id),
-          tell(tx, [{ chatId, what: 'messages', id }]),
+          tell(tx, [{ chatId, what: 'messages', id }]).then((members) => push.queue(tx, pushesTo(members, new Set([me])))),
           store.findMessages(tx, chatId, [id]),
         ]);
         return shown(row);
@@ -647,22 +700,9 @@ export function createChat({ db, live, people, drive, now }: { db: Db; live: Liv
       return added;
     },
 
-    /** In the order given. Returns their ids. The author need not be a member. Last of all that a transaction writes: from here its chats are held. */
-    async insertMessages(tx: Tx, rows: readonly MessageToInsert[]): Promise<number[]> {
-      // Both are sent at once; whoever is added in the same transaction has been by now.
-      const [ids, members] = await Promise.all([
-        store.insertMessages(tx, rows.map((row) => ({
-          ...row, heading: row.heading ?? '', fileIds: [], mentionIds: mentionsIn(row.kind === 'system' ? '' : row.body),
-          replyToId: null,
-        })), now()),
-        store.membersOf(tx, [...new Set(rows.map((row) => row.chatId))]),
-      ]);
-      await live.publish(tx, [
-        ...rows.map((row, i): Hint => ({ topic: `chat:${row.chatId}`, what: 'messages', id: ids[i] })),
-        ...members.map(({ chatId, employeeId }): Hint => ({ topic: `employee:${employeeId}`, what: 'chats', id: chatId })),
-      ]);
-      return ids;
-    },
+    insertMessages: async (tx: Tx, rows: readonly MessageToInsert[]): Promise<number[]> => (await prepareMessages(tx, rows))(),
+
+    prepareMessages,
 
     /** The private chats there are: key 'smaller id:larger id' → chat id. */
     findPrivate: (tx: Queryable, pairs: readonly (readonly [number, number])[]): Promise<Map<string, number>> =>

@@ -304,8 +304,8 @@ export function listMembers(q: Queryable, chatId: number, afterEmployeeId: numbe
 }
 
 /** Everybody to be told about each chat. */
-export function membersOf(q: Queryable, chatIds: readonly number[]): Promise<{ chatId: number; employeeId: number }[]> {
-  return q.rows(sql`select chat_id, employee_id from chat_members where chat_id = any(${chatIds}::bigint[])`);
+export function membersOf(q: Queryable, chatIds: readonly number[]): Promise<{ chatId: number; employeeId: number; mutedAt: Date | null }[]> {
+  return q.rows(sql`select chat_id, employee_id, muted_at from chat_members where chat_id = any(${chatIds}::bigint[])`);
 }
 
 export async function whichAreMembers(q: Queryable, chatId: number, employeeIds: readonly number[]): Promise<number[]> {
@@ -413,6 +413,15 @@ export function listMessagesBefore(q: Queryable, range: MessageRange, beforeId: 
 /** Oldest first, from this message on. */
 export function listMessagesFrom(q: Queryable, range: MessageRange, fromId: number): Promise<MessageRow[]> {
   return q.rows(sql`select ${messageColumns} from messages where ${inRange(range)} and id >= ${fromId} order by id limit ${range.limit}`);
+}
+
+/** What the person has not read of what was written since; newest first, up to the number one counts to. */
+export function listUnreadSince(q: Queryable, me: number, chatId: number, since: Date): Promise<Pick<MessageRow, 'id' | 'authorId' | 'heading' | 'body' | 'fileIds'>[]> {
+  return q.rows(sql`
+    select m.id, m.author_id, m.heading, left(m.body, ${previewLength}) as body, m.file_ids
+    from (select cm.*, c.private_key from chat_members cm join chats c on c.id = cm.chat_id where cm.employee_id = ${me} and cm.chat_id = ${chatId}) mine
+    join messages m on m.chat_id = mine.chat_id and ${isUnread(me)} and m.created_at >= ${since}
+    order by m.id desc limit ${maxUnread}`);
 }
 
 export function findMessages(q: Queryable, chatId: number, ids: readonly number[]): Promise<MessageRow[]> {

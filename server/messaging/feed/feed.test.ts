@@ -174,3 +174,33 @@ test('pages miss nothing and mix posts for readers with posts for everyone', asy
   } while (cursor);
   assert.deepEqual(seen, written.reverse());
 });
+
+test('an important post asks its readers to say that they have read it, and shows who has', async () => {
+  const id = await write('anna', 'важно', { isImportant: true });
+  const asked = async (who: string) => (await ask(who, 'GET', `/${id}/acknowledgements`)).body;
+  assert.deepEqual(await asked('boris'), { items: [], waitingIds: [3], waitingCount: 1 });
+  for (let i = 0; i < 2; i++) assert.equal((await ask('boris', 'PUT', `/${id}/acknowledgement`)).status, 204);
+  const { items, waitingCount } = await asked('anna');
+  assert.deepEqual([items.map((row: any) => row.employeeId), waitingCount], [[3], 0]);
+  const seen = async (who: string) => (await ask(who, 'GET', `/${id}`)).body;
+  assert.deepEqual([(await seen('boris')).isAcknowledged, (await seen('boris')).acknowledgedCount, (await seen('anna')).isAcknowledged], [true, 1, false]);
+  assert.equal((await ask('vera', 'PUT', `/${id}/acknowledgement`)).status, 404);
+  assert.ok((await texts('boris', '?isImportant=true')).includes('важно'));
+  const plain = await write('anna', 'неважно');
+  assert.equal((await ask('boris', 'PUT', `/${plain}/acknowledgement`)).body.code, 'feed.post_not_important');
+  assert.equal((await ask('anna', 'PATCH', `/${plain}`, { isImportant: true })).body.isImportant, true);
+  assert.equal((await ask('boris', 'PUT', `/${plain}/acknowledgement`)).status, 204);
+  const forAll = await write('anna', 'важно всем', { isImportant: true, audience: [{ kind: 'everyone' }] });
+  assert.ok((await ask('vera', 'GET', `/${forAll}/acknowledgements`)).body.waitingIds.includes(4));
+});
+
+test('a pinned post is on top of one’s own feed, and found there', async () => {
+  const id = await write('anna', 'закреплю');
+  for (let i = 0; i < 2; i++) assert.equal((await ask('boris', 'PUT', `/${id}/pin`)).status, 204);
+  assert.deepEqual(await texts('boris', '?isPinned=true'), ['закреплю']);
+  assert.ok(!(await texts('boris', '?isPinned=false')).includes('закреплю'));
+  assert.equal((await ask('anna', 'GET', `/${id}`)).body.isPinned, false);
+  assert.equal((await ask('vera', 'PUT', `/${id}/pin`)).status, 404);
+  await ask('boris', 'DELETE', `/${id}/pin`);
+  assert.deepEqual(await texts('boris', '?isPinned=true'), []);
+});

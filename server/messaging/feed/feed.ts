@@ -8,6 +8,9 @@
  * A post, like a comment, lives: written → edited (by its author; never a robot's) → deleted (by its
  * author or an administrator who sees it; gone for everybody, with its comments and files).
  *
+ * An important post asks its readers to say that they have read it; each says so once, and everybody who
+ * sees the post sees who has. What a person pins stands on top of his own feed only.
+ *
  * Invariants: nobody else sees anything of a post, administrators included; files of a post and of
  * its comments hang on the post, so its readers may open them; one run writes one post at most.
  *
@@ -34,6 +37,7 @@ export interface PostToWrite {
   /** As saved, for the line "to …". */
   audience: readonly RecipientSource[];
   isForEveryone: boolean;
+  isImportant?: boolean;
   /** The audience expanded; ignored when the post is for everyone. The author is added. */
   readerIds: readonly number[];
   itemId: number | null;
@@ -43,6 +47,7 @@ export interface PostToWrite {
 /** Nothing of an item speaks in a person's post. */
 const noItem = { ownerId: null, creatorId: null, observerIds: [], moverId: null, fieldEmployees: () => [] };
 const maxTagsListed = 200;
+const maxWaitingListed = 1000;
 
 export function createFeed({ db, live, people, drive, now }: { db: Db; live: Live; people: People; drive: Drive; now: () => Date }) {
   const notFound = (kind: 'post' | 'comment' | 'employee' | 'department', id: number) => new UserError('request.not_found', { kind, id });
@@ -68,14 +73,17 @@ export function createFeed({ db, live, people, drive, now }: { db: Db; live: Liv
   async function present(q: Queryable, actor: Actor, rows: readonly store.PostRow[]): Promise<Post[]> {
     if (rows.length === 0) return [];
     const ids = rows.map((row) => row.id);
-    const [files, comments, reactions] = await Promise.all([
+    const [files, comments, reactions, marks] = await Promise.all([
       filesById(q, rows),
       store.countComments(q, ids),
       store.countReactions(q, actor.employeeId, ids),
+      store.listMarks(q, actor.employeeId, ids),
     ]);
+    const marksOf = new Map(marks.map(({ postId, ...mark }) => [postId, mark]));
     const commentCounts = new Map(comments.map(({ postId, count }) => [postId, count]));
     return rows.map(({ fileIds, ...row }) => ({
       ...row,
+      ...(marksOf.get(row.id) ?? { isPinned: false, isAcknowledged: false, acknowledgedCount: 0 }),
       files: files(fileIds),
       commentCount: commentCounts.get(row.id) ?? 0,
       reactions: reactions.filter(({ postId }) => postId === row.id).map(({ reaction, count, isMine }) => ({ reaction, count, isMine })),
@@ -114,7 +122,7 @@ export function createFeed({ db, live, people, drive, now }: { db: Db; live: Liv
     const rows = posts.map((post) => {
       const readers = new Set(post.isForEveryone ? [] : post.readerIds);
       if (post.authorId !== null) readers.add(post.authorId);
-      return { ...post, id: post.id ?? fresh.shift()!, tags: [...new Set(post.tags)], fileIds: [...new Set(post.fileIds)], readers: [...readers] };
+      return { ...post, isImportant: post.isImportant ?? false, id: post.id ?? fresh.shift()!, tags: [...new Set(post.tags)], fileIds: [...new Set(post.fileIds)], readers: [...readers] };
     });
     await Promise.all([
       store.insertPosts(tx, rows, now()),
@@ -175,7 +183,7 @@ export function createFeed({ db, live, people, drive, now }: { db: Db; live: Liv
         const expanded = change.audience && (await expandAudience(tx, change.audience));
         await store.updatePost(tx, postId, {
           title: change.title, body: change.body, tags: change.tags && [...new Set(change.tags)], fileIds,
-          audience: change.audience, isForEveryone: expanded?.isForEveryone, editedAt: now(),
+          audience: change.audience, isForEveryone: expanded?.isForEveryone, isImportant: change.isImportant, editedAt: now(),
         });
         if (expanded) {
           const readers = [...new Set([...expanded.readerIds, actor.employeeId])];
@@ -202,6 +210,38 @@ export function createFeed({ db, live, people, drive, now }: { db: Db; live: Liv
       const ids = await store.readerIds(db, postId, cursor, limit + 1);
       const employeeIds = ids.slice(0, limit);
       return { employeeIds, nextCursor: ids.length > limit ? String(employeeIds.at(-1)) : null };
+    },
+
+    /** On top of one's own feed. */
+    async pin(actor: Actor, postId: number, isOn: boolean): Promise<void> {
+      await db.transaction(async (tx) => {
+        await visible(tx, actor, postId);
+        const row = { employeeId: actor.employeeId, postId };
+        await (isOn ? store.pin(tx, { ...row, createdAt: now() }) : store.unpin(tx, row));
+        await live.publish(tx, [{ topic: `employee:${actor.employeeId}`, what: 'posts', id: postId }]);
+      });
+    },
+
+    /** «Ознакомлен»: said once, and not taken back. */
+    async acknowledge(actor: Actor, postId: number): Promise<void> {
+      await db.transaction(async (tx) => {
+        const post = await visible(tx, actor, postId);
+        if (!post.isImportant) throw new UserError('feed.post_not_important');
+        if (await store.acknowledge(tx, { employeeId: actor.employeeId, postId, createdAt: now() })) await tellReaders(tx, post);
+      });
+    },
+
+    /** Everybody who sees the post sees who has read it. Its author need not say so. */
+    async acknowledgements(actor: Actor, postId: number): Promise<{ items: { employeeId: number; at: Date }[]; waitingIds: number[]; waitingCount: number }> {
+      const post = await visible(db, actor, postId);
+      if (!post.isImportant) throw new UserError('feed.post_not_important');
+      const [items, readers, directory] = await Promise.all([
+        store.listAcknowledgements(db, postId), post.isForEveryone ? [] : store.readerIds(db, postId), people.directory(db),
+      ]);
+      const said = new Set(items.map((row) => row.employeeId));
+      const all = post.isForEveryone ? directory.employees.map((employee) => employee.id) : readers;
+      const waiting = all.filter((id) => id !== post.authorId && !said.has(id) && directory.employee(id)?.dismissedAt === null);
+      return { items, waitingIds: waiting.slice(0, maxWaitingListed), waitingCount: waiting.length };
     },
 
     /** Reacting twice the same way is reacting once. */

@@ -40,6 +40,29 @@ export function feedRoutes({ feed }: { feed: Feed }): FastifyPluginAsyncZod {
       schema: { tags, summary: 'Who sees a post', params: api.postParams, querystring: api.postReadersQuery, response: { 200: api.postReaders } },
     }, (request) => feed.readers(request.actor, request.params.id, request.query));
 
+    for (const [method, isOn] of [['PUT', true], ['DELETE', false]] as const) {
+      app.route({
+        method,
+        url: '/api/posts/:id/pin',
+        schema: { tags, summary: isOn ? 'Keep a post on top of my feed' : 'Keep it there no longer', params: api.postParams, response: { 204: nothing } },
+        async handler(request, reply) {
+          await feed.pin(request.actor, request.params.id, isOn);
+          return reply.code(204).send(null);
+        },
+      });
+    }
+
+    app.put('/api/posts/:id/acknowledgement', {
+      schema: { tags, summary: 'Say that I have read an important post', params: api.postParams, response: { 204: nothing } },
+    }, async (request, reply) => {
+      await feed.acknowledge(request.actor, request.params.id);
+      return reply.code(204).send(null);
+    });
+
+    app.get('/api/posts/:id/acknowledgements', {
+      schema: { tags, summary: 'Who has read an important post, and who has not', params: api.postParams, response: { 200: api.postAcknowledgements } },
+    }, (request) => feed.acknowledgements(request.actor, request.params.id));
+
     app.put('/api/posts/:id/reactions/:reaction', {
       schema: { tags, summary: 'React to a post', params: api.postReactionParams, response: { 204: nothing } },
     }, async (request, reply) => {

@@ -12,6 +12,7 @@ export interface PostRow {
   fileIds: number[];
   audience: RecipientSource[];
   isForEveryone: boolean;
+  isImportant: boolean;
   itemId: number | null;
   runId: number | null;
   createdAt: Date;
@@ -28,7 +29,7 @@ export interface CommentRow {
   editedAt: Date | null;
 }
 
-const columns = sql`p.id, p.author_id, p.title, p.body, p.tags, p.file_ids, p.audience, p.is_for_everyone, p.item_id, p.run_id, p.created_at, p.edited_at`;
+const columns = sql`p.id, p.author_id, p.title, p.body, p.tags, p.file_ids, p.audience, p.is_for_everyone, p.is_important, p.item_id, p.run_id, p.created_at, p.edited_at`;
 
 function like(search: string): string {
   return `%${search.replace(/[\\%_]/g, '\\$&')}%`;
@@ -39,17 +40,21 @@ export interface PostFilter {
   search?: string;
   authorId?: number;
   itemId?: number;
+  isPinned?: boolean;
+  isImportant?: boolean;
   cursor?: number;
   limit: number;
 }
 
 /** Posts the person may see, newest first: those that name him and those for everyone, each along its own index. */
-export function list(q: Queryable, me: number, { tag, search, authorId, itemId, cursor, limit }: PostFilter): Promise<PostRow[]> {
+export function list(q: Queryable, me: number, { tag, search, authorId, itemId, isPinned, isImportant, cursor, limit }: PostFilter): Promise<PostRow[]> {
   const filter = sql`p.deleted_at is null
     ${cursor === undefined ? empty : sql`and p.id < ${cursor}`}
     ${tag === undefined ? empty : sql`and p.tags @> array[${tag}::text]`}
     ${search ? sql`and (p.title ilike ${like(search)} or p.body ilike ${like(search)})` : empty}
     ${authorId === undefined ? empty : sql`and p.author_id = ${authorId}`}
+    ${isPinned === undefined ? empty : sql`and ${isPinned ? empty : sql`not`} exists (select from post_pins pin where pin.post_id = p.id and pin.employee_id = ${me})`}
+    ${isImportant === undefined ? empty : sql`and p.is_important = ${isImportant}`}
     ${itemId === undefined ? empty : sql`and p.item_id = ${itemId}`}`;
   return q.rows(sql`
     (select ${columns} from post_readers r join posts p on p.id = r.post_id
@@ -75,6 +80,7 @@ export interface NewPost {
   fileIds: readonly number[];
   audience: readonly RecipientSource[];
   isForEveryone: boolean;
+  isImportant: boolean;
   itemId: number | null;
   runId: number | null;
 }
@@ -82,14 +88,14 @@ export interface NewPost {
 export async function insertPosts(tx: Tx, rows: readonly NewPost[], createdAt: Date): Promise<void> {
   // Arrays of arrays cannot be ragged, so lists travel as text.
   await tx.run(sql`
-    insert into posts (id, author_id, title, body, tags, file_ids, audience, is_for_everyone, item_id, run_id, created_at)
+    insert into posts (id, author_id, title, body, tags, file_ids, audience, is_for_everyone, is_important, item_id, run_id, created_at)
     select n.id, n.author_id, n.title, n.body, array(select jsonb_array_elements_text(n.tags)), n.file_ids::bigint[], n.audience,
-           n.is_for_everyone, n.item_id, n.run_id, ${createdAt}::timestamptz
+           n.is_for_everyone, n.is_important, n.item_id, n.run_id, ${createdAt}::timestamptz
     from unnest(${rows.map((r) => r.id)}::bigint[], ${rows.map((r) => r.authorId)}::bigint[], ${rows.map((r) => r.title)}::text[],
       ${rows.map((r) => r.body)}::text[], ${rows.map((r) => json(r.tags))}::jsonb[], ${rows.map((r) => `{${r.fileIds.join(',')}}`)}::text[],
-      ${rows.map((r) => json(r.audience))}::jsonb[], ${rows.map((r) => r.isForEveryone)}::boolean[], ${rows.map((r) => r.itemId)}::bigint[],
+      ${rows.map((r) => json(r.audience))}::jsonb[], ${rows.map((r) => r.isForEveryone)}::boolean[], ${rows.map((r) => r.isImportant)}::boolean[], ${rows.map((r) => r.itemId)}::bigint[],
       ${rows.map((r) => r.runId)}::bigint[])
-      as n (id, author_id, title, body, tags, file_ids, audience, is_for_everyone, item_id, run_id)`);
+      as n (id, author_id, title, body, tags, file_ids, audience, is_for_everyone, is_important, item_id, run_id)`);
 }
 
 export async function insertReaders(tx: Tx, rows: readonly { postId: number; employeeId: number }[]): Promise<void> {
@@ -119,7 +125,7 @@ export async function nextIds(q: Queryable, count: number): Promise<number[]> {
 export async function updatePost(
   tx: Tx,
   id: number,
-  change: { title?: string; body?: string; tags?: readonly string[]; fileIds?: readonly number[]; audience?: readonly RecipientSource[]; isForEveryone?: boolean; editedAt?: Date; deletedAt?: Date },
+  change: { title?: string; body?: string; tags?: readonly string[]; fileIds?: readonly number[]; audience?: readonly RecipientSource[]; isForEveryone?: boolean; isImportant?: boolean; editedAt?: Date; deletedAt?: Date },
 ): Promise<void> {
   const sets: Sql[] = [];
   if (change.title !== undefined) sets.push(sql`title = ${change.title}`);
@@ -128,6 +134,7 @@ export async function updatePost(
   if (change.fileIds !== undefined) sets.push(sql`file_ids = ${change.fileIds}::bigint[]`);
   if (change.audience !== undefined) sets.push(sql`audience = ${json(change.audience)}::jsonb`);
   if (change.isForEveryone !== undefined) sets.push(sql`is_for_everyone = ${change.isForEveryone}`);
+  if (change.isImportant !== undefined) sets.push(sql`is_important = ${change.isImportant}`);
   if (change.editedAt !== undefined) sets.push(sql`edited_at = ${change.editedAt}`);
   if (change.deletedAt !== undefined) sets.push(sql`deleted_at = ${change.deletedAt}`);
   if (sets.length > 0) await tx.run(sql`update posts set ${join(sets)} where id = ${id}`);
@@ -141,6 +148,44 @@ export function listTags(q: Queryable, me: number, limit: number): Promise<{ tag
     where p.deleted_at is null and cardinality(p.tags) > 0
       and (p.is_for_everyone or exists (select from post_readers r where r.employee_id = ${me} and r.post_id = p.id))
     group by tag order by count desc, tag limit ${limit}`);
+}
+
+// ——— Pins and acknowledgements
+
+export interface MarksRow {
+  postId: number;
+  isPinned: boolean;
+  isAcknowledged: boolean;
+  acknowledgedCount: number;
+}
+
+export function listMarks(q: Queryable, me: number, postIds: readonly number[]): Promise<MarksRow[]> {
+  return q.rows(sql`
+    select p.id as post_id,
+           exists (select from post_pins pin where pin.employee_id = ${me} and pin.post_id = p.id) as is_pinned,
+           exists (select from post_acknowledgements a where a.post_id = p.id and a.employee_id = ${me}) as is_acknowledged,
+           case when p.is_important then (select count(*) from post_acknowledgements a where a.post_id = p.id) else 0 end as acknowledged_count
+    from posts p where p.id = any(${postIds}::bigint[])`);
+}
+
+export async function pin(tx: Tx, row: { employeeId: number; postId: number; createdAt: Date }): Promise<void> {
+  await tx.run(sql`insert into post_pins (employee_id, post_id, created_at) values (${row.employeeId}, ${row.postId}, ${row.createdAt}) on conflict do nothing`);
+}
+
+export async function unpin(tx: Tx, row: { employeeId: number; postId: number }): Promise<void> {
+  await tx.run(sql`delete from post_pins where employee_id = ${row.employeeId} and post_id = ${row.postId}`);
+}
+
+/** Whether it is new. */
+export async function acknowledge(tx: Tx, row: { employeeId: number; postId: number; createdAt: Date }): Promise<boolean> {
+  return (
+    (await tx.run(sql`
+      insert into post_acknowledgements (post_id, employee_id, created_at) values (${row.postId}, ${row.employeeId}, ${row.createdAt}) on conflict do nothing`)) > 0
+  );
+}
+
+export function listAcknowledgements(q: Queryable, postId: number): Promise<{ employeeId: number; at: Date }[]> {
+  return q.rows(sql`select employee_id, created_at as at from post_acknowledgements where post_id = ${postId} order by created_at, employee_id`);
 }
 
 // ——— Comments and reactions

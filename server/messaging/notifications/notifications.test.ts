@@ -1,18 +1,26 @@
 /* oxlint-disable typescript/no-explicit-any -- answers are checked by the assertions; their types would only repeat the contract */
 import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
 import { testDatabase } from '../../../test/support/database.ts';
+import { testPush } from '../../../test/support/push.ts';
 import { sql } from '../../db/db.ts';
 import { buildApp } from '../../http/http.ts';
 import { createLive } from '../../live/live.ts';
-import type { Actor } from '../../people/people.ts';
+import { type Actor, createPeople } from '../../people/people.ts';
+import { createCrm } from '../../crm/crm.ts';
+import { createDrive } from '../../drive/drive.ts';
+import { createJobs } from '../../jobs/jobs.ts';
 import { createNotifications, type NotificationToWrite } from './notifications.ts';
 import { notificationsRoutes } from './routes.ts';
 
 const { db } = await testDatabase();
 const now = () => new Date('2026-03-02T10:00:00Z');
 const live = createLive({ db, now });
-const notifications = createNotifications({ db, live, now });
+const people = createPeople({ db, live, now });
+const drive = createDrive({ db, live, now, directory: tmpdir() });
+const crm = createCrm({ db, live, people, drive, jobs: createJobs({ db, now, onError: (error) => assert.fail(String(error)) }), now });
+const notifications = createNotifications({ db, live, people, crm, push: testPush({ db, live, people, now }), now });
 const actors = new Map([1, 2, 3].map((employeeId): [string, Actor] => [
   `t${employeeId}`, { employeeId, isAdmin: employeeId === 1, language: 'ru', timeZone: 'Europe/Moscow', via: 'session' },
 ]));
@@ -78,4 +86,14 @@ test('10,000 people are told in one go, once per run, also with a long text', as
   await assert.rejects(write({ employeeId: 100, runId: 500 }));
   await write(...people.slice(0, 200).map((employeeId) => ({ employeeId, runId: 501, body: 'я'.repeat(100_000) })));
   assert.equal((await db.first<{ n: number }>(sql`select min(length(body)) as n from notifications where run_id = 501`))?.n, 100_000);
+});
+
+test('robots and senders one can filter by are those that told something lately', async () => {
+  await write({ employeeId: 2, senderId: 9, runId: 900, robotId: 90 }, { employeeId: 2, senderId: 9, runId: 901, robotId: 91 });
+  await write({ employeeId: 2, senderId: 8, runId: 902, robotId: 90, body: 'от робота' });
+  const { senderIds, robots } = (await ask(2, 'GET', '/sources')).body;
+  assert.deepEqual(senderIds.filter((id: number) => id > 5).sort(), [8, 9]);
+  assert.ok(robots.some((r: any) => r.id === 90 && [900, 902].includes(r.runId)), JSON.stringify(robots));
+  assert.deepEqual(bodies(await ask(2, 'GET', '?robotId=90&senderId=8')), ['от робота']);
+  assert.deepEqual((await ask(3, 'GET', '/sources')).body.robots, []);
 });

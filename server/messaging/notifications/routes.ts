@@ -16,6 +16,10 @@ export function notificationsRoutes({ notifications }: { notifications: Notifica
       schema: { tags, summary: 'How many are unread', response: { 200: api.notificationCounters } },
     }, (request) => notifications.countUnread(request.actor));
 
+    app.get('/api/notifications/sources', {
+      schema: { tags, summary: 'Who and which robots have told me something lately', response: { 200: api.notificationSources } },
+    }, (request) => notifications.sources(request.actor));
+
     app.post('/api/notifications/read', {
       schema: { tags, summary: 'Mark many or all as read', body: api.notificationsRead, response: { 200: api.notificationsReadCount } },
     }, (request) => notifications.markRead(request.actor, request.body));

@@ -9,6 +9,7 @@ export interface NotificationRow {
   itemId: number | null;
   link: { kind: string; id: number } | null;
   runId: number | null;
+  robotId: number | null;
   createdAt: Date;
   readAt: Date | null;
 }
@@ -20,10 +21,13 @@ export interface NewNotification {
   itemId: number | null;
   link: { kind: string; id: number } | null;
   runId: number | null;
+  robotId: number | null;
 }
 
 /** Texts of one statement: a long text to thousands must not become one message of gigabytes. */
 const maxStatementChars = 8_000_000;
+
+const columns = sql`id, sender_id, body, item_id, link, run_id, robot_id, created_at, read_at`;
 
 export async function insertNotifications(tx: Tx, rows: readonly NewNotification[], createdAt: Date): Promise<void> {
   const statements: Promise<unknown>[] = [];
@@ -34,30 +38,46 @@ export async function insertNotifications(tx: Tx, rows: readonly NewNotification
     while (to < rows.length && chars < maxStatementChars);
     const some = from === 0 && to === rows.length ? rows : rows.slice(from, to);
     statements.push(tx.run(sql`
-      insert into notifications (employee_id, sender_id, body, item_id, link, run_id, created_at)
+      insert into notifications (employee_id, sender_id, body, item_id, link, run_id, robot_id, created_at)
       select n.*, ${createdAt}::timestamptz
       from unnest(${some.map((r) => r.employeeId)}::bigint[], ${some.map((r) => r.senderId)}::bigint[], ${some.map((r) => r.body)}::text[],
-        ${some.map((r) => r.itemId)}::bigint[], ${some.map((r) => (r.link ? json(r.link) : null))}::jsonb[], ${some.map((r) => r.runId)}::bigint[]) n`));
+        ${some.map((r) => r.itemId)}::bigint[], ${some.map((r) => (r.link ? json(r.link) : null))}::jsonb[], ${some.map((r) => r.runId)}::bigint[],
+        ${some.map((r) => r.robotId)}::bigint[]) n`));
     from = to;
   }
   await Promise.all(statements);
 }
 
-export function list(q: Queryable, me: number, { unread, senderId, runId, itemId, cursor, limit }: NotificationsQuery): Promise<NotificationRow[]> {
+export function list(q: Queryable, me: number, { unread, senderId, runId, robotId, itemId, cursor, limit }: NotificationsQuery): Promise<NotificationRow[]> {
   return q.rows(sql`
-    select id, sender_id, body, item_id, link, run_id, created_at, read_at from notifications
+    select ${columns} from notifications
     where employee_id = ${me}
       ${cursor === undefined ? empty : sql`and id < ${cursor}`}
       ${unread === undefined ? empty : unread ? sql`and read_at is null` : sql`and read_at is not null`}
       ${senderId === undefined ? empty : sql`and sender_id = ${senderId}`}
       ${runId === undefined ? empty : sql`and run_id = ${runId}`}
+      ${robotId === undefined ? empty : sql`and robot_id = ${robotId}`}
       ${itemId === undefined ? empty : sql`and item_id = ${itemId}`}
     order by id desc limit ${limit}`);
 }
 
 export function find(q: Queryable, me: number, id: number): Promise<NotificationRow | undefined> {
   return q.first(sql`
-    select id, sender_id, body, item_id, link, run_id, created_at, read_at from notifications where employee_id = ${me} and id = ${id}`);
+    select ${columns} from notifications where employee_id = ${me} and id = ${id}`);
+}
+
+/** The newest first. */
+export function listUnreadSince(q: Queryable, me: number, since: Date, limit: number): Promise<NotificationRow[]> {
+  return q.rows(sql`
+    select ${columns} from notifications where employee_id = ${me} and read_at is null and created_at >= ${since} order by id desc limit ${limit}`);
+}
+
+/** Who told the person something among his latest; of each robot its latest run. */
+export function listSources(q: Queryable, me: number, latest: number): Promise<{ senderId: number | null; robotId: number | null; runId: number | null }[]> {
+  return q.rows(sql`
+    select sender_id, robot_id, max(run_id) as run_id
+    from (select sender_id, robot_id, run_id from notifications where employee_id = ${me} order by id desc limit ${latest}) last
+    group by sender_id, robot_id order by count(*) desc`);
 }
 
 export async function countUnread(q: Queryable, me: number, max: number): Promise<number> {

@@ -26,7 +26,7 @@
  * sms module. `gatewayProblem()` reads what every HTTP gateway has in common.
  */
 import type { z } from 'zod';
-import type { Outbound, OutboundAnswer } from './outbound.ts';
+import type { Outbound, OutboundAnswer } from '../../deliveries/deliveries.ts';
 
 export interface SmsMessage {
   /** The delivery's id: the same at every attempt. Pass it on where the protocol has a client's own id. */

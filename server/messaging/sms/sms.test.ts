@@ -11,7 +11,7 @@ import { createJobs } from '../../jobs/jobs.ts';
 import { createLive } from '../../live/live.ts';
 import { createPeople, type Actor } from '../../people/people.ts';
 import { smsProviderTypes } from './catalog.ts';
-import { isPublicAddress } from './outbound.ts';
+import { isPublicAddress } from '../../deliveries/deliveries.ts';
 import { defineSmsProvider, type SmsBalance, type SmsOutcome, type SmsProblem, type SmsQuestion, type SmsStatus } from './provider.ts';
 import { createSms } from './sms.ts';
 

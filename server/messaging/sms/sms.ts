@@ -24,7 +24,7 @@ import type { Asking, Claimed, Deliveries, DeliveryError, Limits, Outcome, Quest
 import type { Jobs } from '../../jobs/jobs.ts';
 import { type Actor, normalizePhone, type People, requireAdmin } from '../../people/people.ts';
 import { describeProviderTypes, secretLabel, settingLabel, type SmsProviderTypeDescription, smsProviderTypes } from './catalog.ts';
-import { createOutbound } from './outbound.ts';
+import { createOutbound } from '../../deliveries/deliveries.ts';
 import type { OpenSmsProvider, SettingsProblem, SmsBalance, SmsCallback, SmsCallbackReading, SmsEnvironment, SmsProblem, SmsProviderType, SmsUpdate } from './provider.ts';
 import * as store from './store.ts';
 

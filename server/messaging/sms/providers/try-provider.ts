@@ -1,5 +1,5 @@
 /** A kind of provider without the product around it, for the tests in the folders. The product never uses it. */
-import { createOutbound } from '../outbound.ts';
+import { createOutbound } from '../../../deliveries/deliveries.ts';
 import type { SmsCallbackReading, SmsEnvironment, SmsProviderType, SmsQuestion, SmsUpdate } from '../provider.ts';
 
 export const callbackUrl = 'https://crm.example.ru/api/sms/callbacks/7/secret-of-the-address';

@@ -4,7 +4,7 @@
  * parsed first and its strings are filled in afterwards, so that no text can change its structure.
  */
 import { z } from 'zod';
-import type { OutboundAnswer } from '../../outbound.ts';
+import type { OutboundAnswer } from '../../../../deliveries/deliveries.ts';
 import { defineSmsProvider, gatewayProblem, parsedJson, type SmsMessage, type SmsOutcome, textAt } from '../../provider.ts';
 
 const line = (max: number) => z.string().max(max).regex(/^[^\u0000-\u001f\u007f]*$/);

@@ -11,7 +11,7 @@ import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { PDU } from 'smpp';
-import { isPublicAddress } from '../../outbound.ts';
+import { isPublicAddress } from '../../../../deliveries/deliveries.ts';
 
 export interface SessionSettings {
   host: string;

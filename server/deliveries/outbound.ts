@@ -15,7 +15,7 @@ export interface OutboundRequest {
   method: 'GET' | 'POST' | 'PUT';
   url: string;
   headers: Readonly<Record<string, string>>;
-  body?: string;
+  body?: string | Buffer;
   /** Internal networks too. Only an administrator can say so. */
   allowPrivateHost: boolean;
 }
