@@ -37,6 +37,6 @@ export default defineConfig({
   server: {
     port: 5173,
     strictPort: true,
-    proxy: { '/api': { target: server, ws: true }, '/i/': { target: server }, '/rest': { target: server } },
+    proxy: { '/api/': { target: server, ws: true }, '/i/': { target: server }, '/rest': { target: server } },
   },
 });
