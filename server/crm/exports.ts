@@ -84,7 +84,7 @@ export function createExports({ people, list, clients, model: loadModel }: Expor
     ];
     return (columns ?? all).map((code) => {
       const shape = known(code);
-      if (!shape) throw new UserError('list.field_unknown', { field: code }, 'columns');
+      if (!shape) throw new UserError('list.field_unknown', { field: code.slice(0, 100) }, 'columns');
       return shape;
     });
   }

@@ -6,7 +6,7 @@
  * Keys are random, so a name that a person typed never becomes a path.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -29,6 +29,12 @@ export interface Blobs {
   has(key: string): Promise<boolean>;
   path(key: string): string;
   remove(key: string): Promise<void>;
+  newKey(): string;
+  /** A piece of a blob that is not finished: on the disk when it returns. */
+  writeAt(key: string, offset: number, piece: Buffer): Promise<void>;
+  /** Makes the finished pieces a blob. */
+  adopt(key: string): Promise<WrittenBlob>;
+  removeUnfinished(key: string): Promise<void>;
   /** Removes temporary files last written before `before`. Returns how many. */
   sweepTemporary(before: Date): Promise<number>;
   /** Keys of blobs written before `before`, a directory at a time. */
@@ -49,6 +55,14 @@ export function createBlobs(directory: string): Blobs {
     return { outer, inner, file: join(inner, key) };
   }
 
+  /** From temp/ to its place; the directories are flushed, so that it is found after a crash. */
+  async function settle(key: string): Promise<void> {
+    const { outer, inner, file } = place(key);
+    await mkdir(inner, { recursive: true });
+    await rename(join(temporary, key), file);
+    for (const path of [inner, outer, root, directory]) await flushDirectory(path);
+  }
+
   async function flushDirectory(path: string): Promise<void> {
     const handle = await open(path, 'r');
     try {
@@ -61,7 +75,6 @@ export function createBlobs(directory: string): Blobs {
   return {
     async write(source, maxBytes) {
       const key = randomBytes(20).toString('hex');
-      const { outer, inner, file } = place(key);
       const temporaryFile = join(temporary, key);
       await mkdir(temporary, { recursive: true });
       const hash = createHash('sha256');
@@ -80,9 +93,7 @@ export function createBlobs(directory: string): Blobs {
         } finally {
           await handle.close();
         }
-        await mkdir(inner, { recursive: true });
-        await rename(temporaryFile, file);
-        for (const path of [inner, outer, root, directory]) await flushDirectory(path);
+        await settle(key);
       } catch (error) {
         await rm(temporaryFile, { force: true });
         // What is still coming is read and thrown away, so that the sender hears the answer.
@@ -100,6 +111,39 @@ export function createBlobs(directory: string): Blobs {
     path: (key) => place(key).file,
     async remove(key) {
       await rm(place(key).file, { force: true });
+    },
+    newKey: () => randomBytes(20).toString('hex'),
+    async writeAt(key, offset, piece) {
+      place(key);
+      await mkdir(temporary, { recursive: true });
+      const handle = await open(join(temporary, key), constants.O_CREAT | constants.O_WRONLY, 0o600);
+      try {
+        for (let at = 0; at < piece.length; ) at += (await handle.write(piece, at, piece.length - at, offset + at)).bytesWritten;
+        // What a broken piece left beyond is not ours.
+        await handle.truncate(offset + piece.length);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    },
+    async adopt(key) {
+      const { file } = place(key);
+      const unfinished = join(temporary, key);
+      // A finish that was repeated after its answer was lost finds it in its place already.
+      const at = (await stat(unfinished).catch(() => undefined)) ? unfinished : file;
+      const hash = createHash('sha256');
+      let sizeBytes = 0;
+      for await (const chunk of createReadStream(at)) {
+        const bytes: Buffer = chunk;
+        hash.update(bytes);
+        sizeBytes += bytes.length;
+      }
+      if (at === unfinished) await settle(key);
+      return { key, sizeBytes, sha256: hash.digest() };
+    },
+    async removeUnfinished(key) {
+      place(key);
+      await rm(join(temporary, key), { force: true });
     },
     async sweepTemporary(before) {
       let removed = 0;

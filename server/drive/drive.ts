@@ -28,6 +28,7 @@ import type { Hint, Live } from '../live/live.ts';
 import type { Actor } from '../people/people.ts';
 import { BlobBroken, BlobTooLarge, createBlobs, type WrittenBlob } from './blobs.ts';
 import * as store from './store.ts';
+import { createUploads } from './uploads.ts';
 
 export interface DriveFolder {
   id: number;
@@ -233,6 +234,34 @@ export function createDrive({ db, live, now, directory, maxFileBytes = defaultMa
     await live.publish(tx, hintFor(file, file.folderId));
   }
 
+  /** The rows of bytes that came from a person; without a folder an attachment. */
+  async function placeFile(
+    tx: Tx, actor: Actor,
+    { folderId, name, blob, onConflict }: { folderId: number | null; name: string; blob: WrittenBlob; onConflict: OnConflict },
+  ): Promise<DriveFile> {
+    // Looked at again: an upload takes its time, and the folder may be gone by now.
+    const folder = folderId === null ? null : await openFolder(tx, actor, folderId);
+    const namesake = folder && onConflict === 'version' ? await store.fileNamed(tx, folder.id, name) : undefined;
+    if (namesake) {
+      const file = await changedFile(tx, actor, namesake.id);
+      await insertVersion(tx, file, blob, actor.employeeId);
+      return fileOf(tx, file.id);
+    }
+    return fileOf(tx, await insertFile(tx, { folder, name, blob, createdBy: actor.employeeId, onConflict: onConflict === 'rename' ? 'rename' : 'refuse' }));
+  }
+
+  const uploads = createUploads({
+    db, blobs, now, maxFileBytes, checkName, tooLarge,
+    checkFolder: openFolder,
+    async checkFree(q, actor, { folderId, name, onConflict }) {
+      const namesake = onConflict === 'rename' ? undefined : await store.fileNamed(q, folderId, name);
+      if (!namesake) return;
+      if (onConflict === 'refuse') throw new UserError('drive.name_taken', { name });
+      await changedFile(q, actor, namesake.id);
+    },
+    place: placeFile,
+  });
+
   async function fileOf(q: Queryable, fileId: number): Promise<DriveFile> {
     const [file] = await store.files(q, [fileId]);
     if (!file) throw notFound('file', fileId);
@@ -272,6 +301,7 @@ export function createDrive({ db, live, now, directory, maxFileBytes = defaultMa
 
   async function sweep(): Promise<{ temporary: number; blobs: number }> {
     const before = new Date(now().getTime() - dayMs);
+    await uploads.forget(before);
     const temporary = await blobs.sweepTemporary(before);
     let removed = 0;
     for await (const keys of blobs.listOlder(before)) {
@@ -288,6 +318,9 @@ export function createDrive({ db, live, now, directory, maxFileBytes = defaultMa
 
   return {
     maxFileBytes,
+
+    /** Files that come in pieces and may be broken off. */
+    uploads,
 
     /** The roots this person sees; made on the first look. */
     async storages(actor: Actor): Promise<{ company: DriveFolder; own: DriveFolder }> {
@@ -398,24 +431,11 @@ export function createDrive({ db, live, now, directory, maxFileBytes = defaultMa
       },
     ): Promise<DriveFile> {
       const name = checkName(raw);
-      const folder = await openFolder(db, actor, folderId);
+      await openFolder(db, actor, folderId);
       if (declaredBytes !== undefined && declaredBytes > maxFileBytes) throw tooLarge(name);
       if (onConflict === 'refuse' && (await store.fileNamed(db, folderId, name))) throw new UserError('drive.name_taken', { name });
       const blob = await write(source, name);
-      return keeping(blob, () =>
-        db.transaction(async (tx) => {
-          // Looked at again: an upload takes its time, and the folder may be gone by now.
-          await openFolder(tx, actor, folderId);
-          const namesake = onConflict === 'version' ? await store.fileNamed(tx, folderId, name) : undefined;
-          if (namesake) {
-            const file = await changedFile(tx, actor, namesake.id);
-            await insertVersion(tx, file, blob, actor.employeeId);
-            return fileOf(tx, file.id);
-          }
-          const id = await insertFile(tx, { folder, name, blob, createdBy: actor.employeeId, onConflict: onConflict === 'rename' ? 'rename' : 'refuse' });
-          return fileOf(tx, id);
-        }),
-      );
+      return keeping(blob, () => db.transaction((tx) => placeFile(tx, actor, { folderId, name, blob, onConflict })));
     },
 
     /** Takes in a file that will hang on something; until attach() only this person reads it. */

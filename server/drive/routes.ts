@@ -102,6 +102,29 @@ export function driveRoutes({ drive }: { drive: Drive }): FastifyPluginAsyncZod 
         .send(bytes(part));
     });
 
+    app.post('/api/drive/uploads', {
+      schema: { tags, summary: 'Begin an upload in pieces', body: api.newDriveUpload, response: { 201: api.driveUpload } },
+    }, async (request, reply) => reply.code(201).send(await drive.uploads.begin(request.actor, request.body)));
+
+    app.get('/api/drive/uploads', {
+      schema: { tags, summary: 'My uploads that are not finished', response: { 200: api.driveUploads } },
+    }, async (request) => ({ items: await drive.uploads.list(request.actor) }));
+
+    app.get('/api/drive/uploads/:id', {
+      schema: { tags, summary: 'How far an upload got', params, response: { 200: api.driveUpload } },
+    }, (request) => drive.uploads.get(request.actor, request.params.id));
+
+    app.post('/api/drive/uploads/:id/finish', {
+      schema: { tags, summary: 'Make the pieces a file', params, response: { 201: api.driveFile } },
+    }, async (request, reply) => reply.code(201).send(await drive.uploads.finish(request.actor, request.params.id)));
+
+    app.delete('/api/drive/uploads/:id', {
+      schema: { tags, summary: 'Give an upload up', params, response: { 204: z.null() } },
+    }, async (request, reply) => {
+      await drive.uploads.giveUp(request.actor, request.params.id);
+      return reply.code(204).send(null);
+    });
+
     await app.register(uploadRoutes({ drive }));
   };
 }
@@ -129,6 +152,10 @@ function uploadRoutes({ drive }: { drive: Drive }): FastifyPluginAsyncZod {
     app.post('/api/drive/attachments', {
       schema: { tags, summary: 'Upload a file to attach to something: the body is its bytes', consumes, querystring: api.uploadAttachmentQuery, response: { 201: api.driveFile } },
     }, async (request, reply) => reply.code(201).send(await drive.uploadAttachment(request.actor, { name: request.query.name, ...uploadOf(request) })));
+
+    app.put('/api/drive/uploads/:id', {
+      schema: { tags, summary: 'The next piece of an upload: the body is its bytes', consumes, params, querystring: api.driveUploadPiece, response: { 200: api.driveUpload } },
+    }, (request) => drive.uploads.append(request.actor, request.params.id, { offset: request.query.offset, source: uploadOf(request).source }));
 
     app.put('/api/drive/files/:id/content', {
       schema: { tags, summary: 'Upload a new version: the body is its bytes', consumes, params, response: { 200: api.driveFile } },

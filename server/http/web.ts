@@ -41,13 +41,14 @@ export function webRoutes({ directory = folder }: { directory?: string } = {}): 
       schema: { hide: true },
       handler(request, reply) {
         const path = request.url.split('?', 1)[0] ?? '/';
-        reply.headers(pageHeaders);
         if (files.has(path.slice(1))) {
+          reply.headers(pageHeaders);
           if (path.startsWith('/assets/')) reply.header('cache-control', 'public, max-age=31536000, immutable');
           return reply.sendFile(path.slice(1));
         }
         // What looks like a file or belongs to a program is not a page.
         if (/^\/(api|rest|i|oauth|assets|metrics)(\/|$)/.test(path) || /\.[a-z0-9]{1,8}$/i.test(path)) return reply.callNotFound();
+        reply.headers(pageHeaders);
         if (!isBuilt) return reply.code(503).type('text/html; charset=utf-8').send(notBuilt());
         return reply.sendFile('index.html');
       },

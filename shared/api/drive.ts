@@ -89,3 +89,27 @@ export const driveFileVersion = z.object({
   createdBy: z.int().nullable(),
   createdAt: z.date(),
 });
+
+// Uploads in pieces, for files that are large or lines that break
+
+export const newDriveUpload = z.strictObject({
+  /** null: an attachment. */
+  folderId: z.int().positive().nullable(),
+  name,
+  sizeBytes: z.int().min(0),
+  onConflict: z.enum(['refuse', 'rename', 'version']).default('refuse'),
+});
+export const driveUpload = z.object({
+  id: z.int(),
+  folderId: z.int().nullable(),
+  name: z.string(),
+  sizeBytes: z.int(),
+  /** Where the next piece begins. */
+  receivedBytes: z.int(),
+  /** What a piece may weigh at most. */
+  pieceBytes: z.int(),
+  createdAt: z.date(),
+  updatedAt: z.date(),
+});
+export const driveUploads = z.object({ items: z.array(driveUpload) });
+export const driveUploadPiece = z.object({ offset: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER) });

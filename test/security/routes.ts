@@ -62,7 +62,7 @@ export function routesOf({ vestnik: { app } }: TestVestnik): Routes {
         name: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path,
         isPublic: operation.security?.length === 0,
         body: content['application/json']?.schema,
-        takesBytes: path.startsWith('/api/drive/') && (path.endsWith('/files') || path.endsWith('/attachments') || (path.endsWith('/content') && method === 'put')),
+        takesBytes: method !== 'get' && path.startsWith('/api/drive/') && (path.endsWith('/files') || path.endsWith('/attachments') || (path.endsWith('/uploads/{id}') && method === 'put') || (path.endsWith('/content') && method === 'put')),
         query: parameters.filter((one) => one.in === 'query').map(({ name, schema }) => ({ name, schema })),
         pathParams: [...path.matchAll(/\{(\w+)\}/g)].map((found) => found[1]!),
       };

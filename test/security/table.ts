@@ -57,6 +57,7 @@ const byPost = (w: World) => id(w.post);
 const byChat = (w: World) => id(w.chat);
 const byPipeline = (w: World) => ({ params: { pipelineId: w.pipeline.id } });
 const robotSet = (w: World) => admin(w).get(`/api/pipelines/${w.pipeline.id}/robots`);
+const begunUpload = (w: World, sizeBytes = 8): Promise<{ id: number }> => owner(w).post('/api/drive/uploads', { folderId: null, name: fresh('файл'), sizeBytes });
 const trashed = async (w: World, path: string) => {
   await owner(w).del(path);
   return id(Number(path.split('/').at(-1)));
@@ -228,6 +229,13 @@ export const table: readonly Row[] = [
   row('PUT /api/drive/files/{id}/content', '--xx+x', (w) => ({ ...id(w.files.item), bytes: 'новое' }), 'of an item'),
   row('POST /api/drive/folders/{id}/files', '----+-', (w) => ({ ...id(w.ownFolder), query: { name: fresh('файл') }, bytes: 'тело' }), 'own'),
   row('POST /api/drive/folders/{id}/files', everybody, (w) => ({ ...id(w.companyFolder), query: { name: fresh('файл') }, bytes: 'тело' }), "company's"),
+  row('POST /api/drive/uploads', '----+-', (w) => ({ body: { folderId: w.ownFolder.id, name: fresh('файл'), sizeBytes: 4 } }), 'into an own folder'),
+  row('POST /api/drive/uploads', everybody, (w) => ({ body: { folderId: w.companyFolder.id, name: fresh('файл'), sizeBytes: 4 } }), "into the company's"),
+  row('GET /api/drive/uploads', everybody),
+  row('GET /api/drive/uploads/{id}', '----+-', async (w) => id(await begunUpload(w))),
+  row('PUT /api/drive/uploads/{id}', '----+-', async (w) => ({ ...id(await begunUpload(w)), query: { offset: 0 }, bytes: 'тело' })),
+  row('POST /api/drive/uploads/{id}/finish', '----+-', async (w) => id(await begunUpload(w, 0))),
+  row('DELETE /api/drive/uploads/{id}', '----+-', async (w) => id(await begunUpload(w))),
   row('POST /api/drive/attachments', everybody, () => ({ query: { name: 'вложение.txt' }, bytes: 'тело' })),
 
   // ——— CRM: configuration
