@@ -14,7 +14,7 @@ const temporary = async () => (await readdir(join(options.dataDir, 'drive', 'tem
 const begin = (name: string, sizeBytes: number, more: object = {}) => api(anna).post('/api/drive/uploads', { folderId: company.id, name, sizeBytes, ...more });
 async function piece(id: number, offset: number, bytes: string, as = anna) {
   const answer = await api(as).fetch(`/api/drive/uploads/${id}?offset=${offset}`, { method: 'PUT', body: bytes, headers: { 'content-type': 'application/octet-stream' } });
-  return { status: answer.status, body: await answer.json() };
+  return { status: answer.status, body: JSON.parse(await answer.text()) };
 }
 const contentOf = async (id: number) => (await api(anna).fetch(`/api/drive/files/${id}/content`)).text();
 
