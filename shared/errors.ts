@@ -199,6 +199,7 @@ export const errorCodes = {
   'robots.run_not_failed': 409,
   'triggers.mover_admin_only': 403,
   'triggers.not_ready': 409,
+  'triggers.item_elsewhere': 409,
   // The REST gateway
   'rest.scope_unknown': 400,
 } as const satisfies Record<string, number>;

@@ -32,7 +32,7 @@ export { type FieldShape, fieldShape, isEmpty, normaliseValue, shapeOf, systemFi
 export type { Forecaster } from './bulk.ts';
 export { originOf } from './cards.ts';
 export { type Company, type Contact, contactName } from './clients.ts';
-export { type Invoice, type InvoiceLine, type InvoiceToInsert, invoiceTotal, planInvoice, publicPath, reserveInvoices, type ReservedInvoice } from './invoices.ts';
+export { type Invoice, type InvoiceLine, type InvoiceToInsert, invoiceTotal, type PaidInvoice, planInvoice, publicPath, reserveInvoices, type ReservedInvoice } from './invoices.ts';
 export { type Comment, type CommentToInsert, type Mentions, mentionedIds, type TimelineEntry, type TimelineSource } from './timeline.ts';
 
 export interface CrmDeps {

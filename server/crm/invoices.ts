@@ -51,6 +51,14 @@ export interface PublicInvoice extends Invoice {
   clientCompany: string;
 }
 
+/** What has just been paid, and who moved it to its stage of success. */
+export interface PaidInvoice {
+  itemId: number;
+  number: string;
+  dealId: number | null;
+  origin: Origin;
+}
+
 /** Ids taken beforehand, so that planning needs no database. */
 export interface ReservedInvoice {
   itemId: number;
@@ -145,7 +153,7 @@ interface InvoicesDeps {
 }
 
 export function createInvoices({ people, items, access, model: loadModel, now }: InvoicesDeps) {
-  const paidListeners: ((tx: Tx, paid: { itemId: number; dealId: number | null }[]) => Promise<void>)[] = [];
+  const paidListeners: ((tx: Tx, paid: readonly PaidInvoice[]) => Promise<void>)[] = [];
   /** Never changes once it is there. */
   let invoiceTypeId: number | undefined;
 
@@ -161,12 +169,17 @@ export function createInvoices({ people, items, access, model: loadModel, now }:
     const paidIds = ofInvoices.filter(isPaid).map((plan) => plan.after.id);
     const unpaidIds = ofInvoices.filter((plan) => !isPaid(plan)).map((plan) => plan.after.id);
     const [paid] = await Promise.all([
-      tx.rows<{ itemId: number; dealId: number | null }>(sql`
+      tx.rows<Omit<PaidInvoice, 'origin'>>(sql`
         update invoices v set paid_at = ${now()} from items i
-        where v.item_id = any(${paidIds}::bigint[]) and v.paid_at is null and i.id = v.item_id returning v.item_id, i.parent_id as deal_id`),
+        where v.item_id = any(${paidIds}::bigint[]) and v.paid_at is null and i.id = v.item_id returning v.item_id, v.number, i.parent_id as deal_id`),
       tx.run(sql`update invoices set paid_at = null where item_id = any(${unpaidIds}::bigint[]) and paid_at is not null`),
     ]);
-    if (paid.length > 0) for (const listener of paidListeners) await listener(tx, paid);
+    const originOf = new Map(ofInvoices.map((plan) => [plan.after.id, plan.origin]));
+    const told = paid.flatMap((row) => {
+      const origin = originOf.get(row.itemId);
+      return origin ? [{ ...row, origin }] : [];
+    });
+    if (told.length > 0) for (const listener of paidListeners) await listener(tx, told);
   });
 
   async function invoiceOf(q: Queryable, itemId: number): Promise<Invoice> {
@@ -180,7 +193,7 @@ export function createInvoices({ people, items, access, model: loadModel, now }:
     insertInvoices,
 
     /** Called inside the transaction in which invoices became paid: the trigger «Счёт оплачен». */
-    onInvoicesPaid(listener: (tx: Tx, paid: { itemId: number; dealId: number | null }[]) => Promise<void>): void {
+    onInvoicesPaid(listener: (tx: Tx, paid: readonly PaidInvoice[]) => Promise<void>): void {
       paidListeners.push(listener);
     },
 

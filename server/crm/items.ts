@@ -75,6 +75,8 @@ export interface ItemPlan {
 /** What listeners to the right (robots, triggers) hear, inside the writing transaction. */
 export interface ItemsWritten {
   plans: readonly ItemPlan[];
+  /** Versions of the configuration at the time; asked for only where the writer did not know them. */
+  config(): Promise<ConfigVersions>;
 }
 
 export const itemColumns = sql`
@@ -441,15 +443,17 @@ export function createItems({ db, live, people, jobs, model: loadModel, now }: I
   const deletionListeners: ((tx: Tx, itemIds: readonly number[]) => Promise<void>)[] = [];
 
   /** Writes plans (several per item allowed, in order) with everything they set off. References were verified. */
-  async function writeItems(tx: Tx, plans: readonly ItemPlan[], at: Date): Promise<void> {
+  async function writeItems(tx: Tx, plans: readonly ItemPlan[], at: Date, known?: ConfigVersions): Promise<void> {
     if (plans.length === 0) return;
     const merged = mergePlans(plans);
+    let asked: Promise<ConfigVersions> | undefined;
+    const config = () => (asked ??= known ? Promise.resolve(known) : configVersions(tx));
     // Single statements, sent right here: they may travel with the commit.
     tx.withCommit(Promise.all([writeRows(tx, merged, at), insertChanges(tx, plans, at)]));
     await Promise.all([
       live.publish(tx, hintsOf(merged)),
       merged.some((plan) => plan.isMove && !plan.origin.isSilent) ? jobs.wake(tx, arrivalsLoop) : undefined,
-      ...listeners.map((listener) => listener(tx, { plans: merged })),
+      ...listeners.map((listener) => listener(tx, { plans: merged, config })),
     ]);
   }
 
@@ -500,17 +504,17 @@ export function createItems({ db, live, people, jobs, model: loadModel, now }: I
         outcomes.push({ id, error });
       }
     }
-    await writeItems(tx, plans, at);
+    await writeItems(tx, plans, at, versions);
     return outcomes;
   }
 
   /** Validates new items, each by itself; ids are taken when they are to be written. */
   async function planEach(
-    tx: Tx, items: readonly NewItem[], origin: Origin, actor: Actor | null, takesIds: boolean,
+    tx: Tx, config: Promise<ConfigVersions>, items: readonly NewItem[], origin: Origin, actor: Actor | null, takesIds: boolean,
   ): Promise<({ plan: ItemPlan } | { error: UserError })[]> {
     const at = now();
     const [versions, ids] = await Promise.all([
-      configVersions(tx),
+      config,
       takesIds ? tx.rows<{ id: number }>(sql`select nextval(pg_get_serial_sequence('items', 'id')) as id from generate_series(1, ${items.length})`) : [],
     ]);
     const [model, rights, directory] = await Promise.all([
@@ -585,19 +589,21 @@ export function createItems({ db, live, people, jobs, model: loadModel, now }: I
 
     /** Creates items, all or none. */
     async createItems(tx: Tx, items: readonly NewItem[], origin: Origin, actor: Actor | null): Promise<ItemRow[]> {
-      const outcomes = await planEach(tx, items, origin, actor, true);
+      const config = configVersions(tx);
+      const outcomes = await planEach(tx, config, items, origin, actor, true);
       const plans = outcomes.map((outcome) => {
         if ('error' in outcome) throw outcome.error;
         return outcome.plan;
       });
-      await writeItems(tx, plans, now());
+      await writeItems(tx, plans, now(), await config);
       return plans.map((plan) => plan.after);
     },
 
     /** Creates items, each by itself: the outcome stands at the place of its item. `write` false: only says what would be refused. */
     async createEach(tx: Tx, items: readonly NewItem[], origin: Origin, actor: Actor | null, write = true): Promise<({ item: ItemRow } | { error: UserError })[]> {
-      const outcomes = await planEach(tx, items, origin, actor, write);
-      if (write) await writeItems(tx, outcomes.flatMap((outcome) => ('plan' in outcome ? [outcome.plan] : [])), now());
+      const config = configVersions(tx);
+      const outcomes = await planEach(tx, config, items, origin, actor, write);
+      if (write) await writeItems(tx, outcomes.flatMap((outcome) => ('plan' in outcome ? [outcome.plan] : [])), now(), await config);
       return outcomes.map((outcome) => ('plan' in outcome ? { item: outcome.plan.after } : outcome));
     },
 

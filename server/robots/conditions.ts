@@ -461,6 +461,12 @@ function areComparable(left: ValueKind, right: ValueKind): boolean {
 // ---------------------------------------------------------------------------------------------------------
 // Explaining
 
+/** Traces were written by `CompiledCondition.evaluate` and come back from the database unchanged. */
+export function asTrace(stored: unknown): CompactTrace {
+  // oxlint-disable-next-line typescript/consistent-type-assertions -- only robots write these columns.
+  return stored as CompactTrace;
+}
+
 const noDocument = (): undefined => undefined;
 
 /**

@@ -32,20 +32,18 @@ import { type Crm, itemOf, type ItemRow, type ItemsWritten, lockItems } from '..
 import { type ConfigVersions, configVersions, type Db, type Queryable, type Tx } from '../db/db.ts';
 import type { Jobs, Round } from '../jobs/jobs.ts';
 import type { Live } from '../live/live.ts';
-import type { Directory, People } from '../people/people.ts';
+import type { People } from '../people/people.ts';
 import type { CompactTrace } from './conditions.ts';
 import { type Batch, type Channels, createBatch, createNumbering, createRunScope, type ItemState, type Numbers } from './context.ts';
 import { fieldCatalog } from './fields.ts';
-import type { Reference } from './placeholders.ts';
 import { RobotFailure, type RobotType } from './robot.ts';
-import { createSource, namesOf, type Surroundings } from './source.ts';
+import { createSource, namesOf } from './source.ts';
 import {
-  actedInChains, actedRobots, type ArrivalRow, arrivalsByIds, cancelWaitingRuns, chatTitles, claimArrivals, type ClaimedRow, companiesByIds, contactsByIds,
-  dropIfWorkedOff, dueArrivalIds, earlierResults, fileNames, itemsWithDueRuns, itemTitles, lockDueRuns, nextDueAt, putOffArrival, type RunRow, runsOfArrivals,
-  type RunTrace, takeNumbers, updateRuns, waitingRuns,
+  actedInChains, actedRobots, type ArrivalRow, arrivalsByIds, cancelWaitingRuns, claimArrivals, type ClaimedRow, dropIfWorkedOff, dueArrivalIds,
+  earlierResults, itemsWithDueRuns, lockDueRuns, nextDueAt, putOffArrival, type RunRow, runsOfArrivals, type RunTrace, takeNumbers, updateRuns, waitingRuns,
 } from './store.ts';
+import { loadSurroundings, withResultTitles } from './surroundings.ts';
 import { type EffectWriters, emptyUnit, flush, mergeEffects, noEffects, type UnitOfWork } from './unit-of-work.ts';
-import { idOf, type ValueKind } from './values.ts';
 import { type CompiledRobot, type CompiledVersion, createVersions } from './versions.ts';
 
 /** A chain of robots causing each other is at most this deep. */
@@ -129,76 +127,6 @@ export function createEngine(deps: EngineDeps) {
 
   // ——— Loading
 
-  function idsInItems(items: readonly ItemRow[], references: readonly Reference[], kinds: (reference: Reference, item: ItemRow) => ValueKind | undefined, kind: ValueKind): number[] {
-    const wanted = references.filter((reference) => reference.source === 'document');
-    const ids = new Set<number>();
-    for (const item of items) {
-      for (const reference of wanted) {
-        if (kinds(reference, item) !== kind) continue;
-        const value = reference.code === 'parentId' ? item.parentId : item.values[reference.code];
-        for (const id of Array.isArray(value) ? value : [value]) if (typeof id === 'number') ids.add(id);
-      }
-    }
-    return [...ids];
-  }
-
-  const noNames: ReadonlyMap<number, string> = new Map();
-
-  async function loadSurroundings(
-    tx: Tx,
-    at: { directory: Directory; model: Surroundings['model'] },
-    items: readonly ItemRow[],
-    references: readonly Reference[],
-  ): Promise<Surroundings> {
-    const { directory, model } = at;
-    const kindOf = (reference: Reference, item: ItemRow) => fieldCatalog(model, item.itemTypeId, directory.company.language).document(reference.code)?.kind;
-    const reads = (source: Reference['source'], codes: readonly string[]) =>
-      references.some((reference) => reference.source === source || (reference.source === 'document' && codes.includes(reference.code)));
-    const contactIds = reads('contact', ['contactId']) ? items.map((item) => item.contactId).filter((id) => id !== null) : [];
-    const companyIds = reads('company', ['companyId']) ? items.map((item) => item.companyId).filter((id) => id !== null) : [];
-    const own = references.filter((reference) => reference.source === 'document');
-    const linked = own.length === 0 ? { contact: [], company: [], item: [], file: [] } : {
-      contact: idsInItems(items, own, kindOf, 'contact'),
-      company: idsInItems(items, own, kindOf, 'company'),
-      item: idsInItems(items, own, kindOf, 'item'),
-      file: idsInItems(items, own, kindOf, 'file'),
-    };
-    const contactSet = [...new Set([...contactIds, ...linked.contact])];
-    const companySet = [...new Set([...companyIds, ...linked.company])];
-    const [contacts, companies, titles, files] = await Promise.all([
-      contactSet.length > 0 ? contactsByIds(tx, contactSet) : [],
-      companySet.length > 0 ? companiesByIds(tx, companySet) : [],
-      linked.item.length > 0 ? itemTitles(tx, linked.item) : noNames,
-      linked.file.length > 0 ? fileNames(tx, linked.file) : noNames,
-    ]);
-    return {
-      model, directory, publicUrl,
-      contacts: new Map(contacts.map((row) => [row.id, row])),
-      companies: new Map(companies.map((row) => [row.id, row])),
-      itemTitles: titles,
-      fileNames: files,
-      chatTitles: noNames,
-    };
-  }
-
-  /** Chats and items that results of robots name are printed by their titles. */
-  async function withResultTitles(
-    tx: Tx,
-    around: Surroundings,
-    references: readonly Reference[],
-    kindOf: (robotId: number, name: string) => ValueKind | undefined,
-    left: readonly { robotId: number; results: Record<string, unknown> | null }[],
-  ): Promise<Surroundings> {
-    const named = (kind: ValueKind) => [...new Set(references.flatMap((reference) =>
-      reference.source === 'result' && kindOf(reference.robotId, reference.code) === kind
-        ? left.filter((row) => row.robotId === reference.robotId).map((row) => idOf(row.results?.[reference.code])).filter((id) => id !== undefined)
-        : []))];
-    const [chatIds, itemIds] = [named('chat'), named('item')];
-    if (chatIds.length + itemIds.length === 0) return around;
-    const [chats, items] = await Promise.all([chatTitles(tx, chatIds), itemTitles(tx, itemIds)]);
-    return { ...around, chatTitles: chats, itemTitles: new Map([...around.itemTitles, ...items]) };
-  }
-
   interface Loaded {
     known: Known;
     works: Work[];
@@ -258,7 +186,7 @@ export function createEngine(deps: EngineDeps) {
     const chainIds = [...new Set(arrivals.map((arrival) => arrival.chainId).filter((id) => id !== null))];
     const newRunCount = due ? 0 : works.reduce((sum, work) => sum + (work.version?.onStage(work.arrival.stageId).length ?? 0), 0);
     const [surroundings, earlier, once, inChains, takeRunId] = await Promise.all([
-      loadSurroundings(tx, { directory, model }, items, references),
+      loadSurroundings(tx, { directory, model, publicUrl }, items, references),
       referredRobotIds.length > 0 ? earlierResults(tx, itemIds, referredRobotIds) : [],
       onceIds.length > 0 ? actedRobots(tx, itemIds, onceIds) : [],
       chainIds.length > 0 ? actedInChains(tx, chainIds) : [],
@@ -468,7 +396,7 @@ export function createEngine(deps: EngineDeps) {
       if (!first) return 0;
       const { works, known } = await load(tx, claimed.map(arrivalOf), first.config, at, itemsOf(claimed), undefined);
       await decide(works, known);
-      await flush(tx, known.unit, writers, at);
+      await flush(tx, known.unit, writers, at, first.config);
       await wakeFollowUps(tx, known.unit);
       return claimed.length;
     }, { asyncCommit: true });
@@ -551,7 +479,7 @@ export function createEngine(deps: EngineDeps) {
         end(run, 'cancelled', 'robot.removed', known);
         known.unit.changedRuns.push(run);
       }
-      await flush(tx, known.unit, writers, at);
+      await flush(tx, known.unit, writers, at, config);
       await wakeFollowUps(tx, known.unit);
       return runs.length;
     }, { asyncCommit: true });

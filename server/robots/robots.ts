@@ -21,7 +21,7 @@ import type { Jobs } from '../jobs/jobs.ts';
 import type { Live } from '../live/live.ts';
 import { type Actor, type Directory, fullName, type People } from '../people/people.ts';
 import { describeCatalog, failureText, robotType, robotTypes } from './catalog.ts';
-import { type CompactTrace, explain } from './conditions.ts';
+import { asTrace, explain } from './conditions.ts';
 import { type ConfigEnv, copiesOf, findForeignSpeaker, findProblems, namedThings, pickerTree, type SavedRobot } from './config.ts';
 import { type Channels, readerOf } from './context.ts';
 import { createEngine, type EngineDeps } from './engine.ts';
@@ -33,8 +33,11 @@ import {
 } from './say.ts';
 import { namesOf } from './source.ts';
 import * as store from './store.ts';
+import { createTriggerCalls } from './trigger-calls.ts';
 import { describeTriggerTypes, findForeignMover, findTriggerProblems, triggerTitle } from './trigger-config.ts';
+import { createTriggerJournal } from './trigger-journal.ts';
 import { countTriggerRuns } from './trigger-store.ts';
+import { createTriggers } from './triggers.ts';
 import type { EffectWriters, UnitOfWork } from './unit-of-work.ts';
 import { print } from './values.ts';
 import { compileVersion, type RobotRecord, type TriggerRecord } from './versions.ts';
@@ -71,6 +74,7 @@ export type Robots = ReturnType<typeof createRobots>;
 export function createRobots(deps: RobotsDeps) {
   const { db, jobs, live, people, drive, crm, now } = deps;
   const engine = createEngine({ ...deps, robotType });
+  const triggers = createTriggers({ ...deps, robotType });
 
   async function channelsNow(q: Queryable): Promise<Channels> {
     return deps.channels(q, (await configVersions(q)).channels);
@@ -216,20 +220,23 @@ export function createRobots(deps: RobotsDeps) {
     }
   }
 
-  async function publish(tx: Tx, actor: Actor, pipeline: Pipeline, { robots, triggers }: store.SetContent, note: string): Promise<void> {
+  async function publish(tx: Tx, actor: Actor, pipeline: Pipeline, { robots, triggers: records }: store.SetContent, note: string): Promise<void> {
     const env = await configEnv(tx, pipeline, robots, actor.language);
     const problems = findProblems(robots, env);
-    const ofTriggers = findTriggerProblems(triggers, robots, env);
+    const ofTriggers = findTriggerProblems(records, robots, env);
     const count = problems.length + ofTriggers.length;
     if (problems.length > 0) {
       const first = robots.find((robot) => robot.id === problems[0]?.robotId);
       throw new UserError('robots.not_ready', { count, robot: first ? titleOf(first, actor.language) : '', problem: problems[0]?.message ?? '' });
     }
     if (count > 0) {
-      const first = triggers.find((trigger) => trigger.id === ofTriggers[0]?.triggerId);
+      const first = records.find((trigger) => trigger.id === ofTriggers[0]?.triggerId);
       throw new UserError('triggers.not_ready', { count, trigger: first ? triggerTitle(first, actor.language) : '', problem: ofTriggers[0]?.message ?? '' });
     }
-    await store.insertVersion(tx, { pipelineId: pipeline.id, robots, triggers, note, at: now(), by: actor.employeeId });
+    const at = now();
+    const before = (await store.newestVersion(tx, pipeline.id))?.triggers ?? [];
+    await store.insertVersion(tx, { pipelineId: pipeline.id, robots, triggers: records, note, at, by: actor.employeeId });
+    await triggers.onPublished(tx, pipeline.id, before, records, at);
     await bumpConfig(tx, 'robots');
     await live.publish(tx, [{ topic: `pipeline:${pipeline.id}`, what: 'robots' }]);
   }
@@ -354,8 +361,11 @@ export function createRobots(deps: RobotsDeps) {
   return {
     start(): void {
       engine.start();
+      triggers.start();
       journal.start();
     },
+    ...createTriggerCalls({ db, people, crm, triggers, publicUrl: deps.publicUrl, now, pipelineFor }),
+    ...createTriggerJournal({ db, people, crm, publicUrl: deps.publicUrl, visibleItem, pipelineFor }),
     catalog: describeCatalog,
     triggerTypes: describeTriggerTypes,
     listRuns: journal.listRuns,
@@ -680,10 +690,3 @@ function sayable(params: Readonly<Record<string, unknown>>, directory: Directory
   }
   return said;
 }
-
-/** Traces were written by `CompiledCondition.evaluate` and come back from the database unchanged. */
-function asTrace(stored: unknown): CompactTrace {
-  // oxlint-disable-next-line typescript/consistent-type-assertions -- only this module writes the column.
-  return stored as CompactTrace;
-}
-

@@ -4,12 +4,13 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import * as journal from '../../shared/api/robot-journal.ts';
 import * as api from '../../shared/api/robot-sets.ts';
-import { triggerRecord, triggerType } from '../../shared/api/triggers.ts';
+import { appTrigger, triggerRecord, triggerRunList, triggerRunQuery, triggerType, triggerWebhook } from '../../shared/api/triggers.ts';
 import type { Robots } from './robots.ts';
 
 const id = z.coerce.number().int().positive();
 const byPipeline = z.object({ pipelineId: id });
 const byVersion = z.object({ pipelineId: id, versionId: id });
+const byTrigger = z.object({ pipelineId: id, triggerId: id });
 const byRun = z.object({ runId: id });
 const nothing = z.null().describe('No content');
 const tags = ['Robots'];
@@ -30,6 +31,10 @@ export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsync
     app.get('/api/trigger-types', {
       schema: { tags, summary: 'The catalogue of triggers', description: 'In the reader\'s language.', response: { 200: z.array(triggerType) } },
     }, async (request) => robots.triggerTypes(request.actor.language));
+
+    app.get('/api/app-triggers', {
+      schema: { tags, summary: 'Triggers that applications have registered', response: { 200: z.array(appTrigger) } },
+    }, () => robots.listAppTriggers());
 
     app.post('/api/robot-ids', {
       schema: { tags, summary: 'Reserve ids for new robots', body: z.strictObject({ count: z.int().min(1).max(100).default(1) }), response: { 201: z.object({ ids: z.array(z.number()) }) } },
@@ -112,6 +117,20 @@ export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsync
       return reply.status(202).send({ count });
     });
 
+    app.get('/api/pipelines/:pipelineId/triggers/:triggerId/webhook', {
+      schema: { tags, summary: 'The address of an incoming webhook', description: 'Put the id of the item in place of {id}. Whoever knows the address can move items.', params: byTrigger, response: { 200: triggerWebhook } },
+    }, (request) => robots.triggerWebhook(request.actor, request.params.pipelineId, request.params.triggerId));
+
+    app.post('/api/pipelines/:pipelineId/triggers/:triggerId/webhook', {
+      schema: { tags, summary: 'Give an incoming webhook a new address', description: 'The one known so far stops working.', params: byTrigger, response: { 200: triggerWebhook } },
+    }, (request) => robots.renewTriggerWebhook(request.actor, request.params.pipelineId, request.params.triggerId));
+
+    await app.register(triggerCallRoutes({ robots }));
+
+    app.get('/api/trigger-runs', {
+      schema: { tags: runTags, summary: 'What triggers did and why, newest first', querystring: triggerRunQuery, response: { 200: triggerRunList } },
+    }, (request) => robots.listTriggerRuns(request.actor, request.query));
+
     app.get('/api/runs', {
       schema: { tags: runTags, summary: 'The journal of runs, newest first', querystring: journal.runQuery, response: { 200: api.runList } },
     }, (request) => robots.listRuns(request.actor, request.query));
@@ -158,5 +177,29 @@ export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsync
       await robots.retryRun(request.actor, request.params.runId);
       return reply.status(204).send(null);
     });
+  };
+}
+
+/** Other systems call here with whatever they send; only the address counts. */
+function triggerCallRoutes({ robots }: { robots: Robots }): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null));
+    const options = {
+      // Many items from one shop; guessing a secret of 192 bits is of no use.
+      config: { public: true, rateLimit: { max: 30_000, timeWindow: '1 minute' } },
+      bodyLimit: 64 * 1024,
+      schema: {
+        tags, summary: 'Tell a trigger that something happened to an item',
+        description: 'Answered when it is written down; whether the item is moved is decided after that. The body is not read.',
+        params: z.object({ triggerId: id, secret: z.string().max(100) }), querystring: z.object({ item: id }), response: { 202: z.object({ accepted: z.literal(true) }) },
+      },
+    };
+    const call = async ({ triggerId, secret }: { triggerId: number; secret: string }, itemId: number) => {
+      await robots.callWebhook(triggerId, secret, itemId);
+      return { accepted: true as const };
+    };
+    app.get('/api/trigger-calls/:triggerId/:secret', options, async (request, reply) => reply.status(202).send(await call(request.params, request.query.item)));
+    app.post('/api/trigger-calls/:triggerId/:secret', options, async (request, reply) => reply.status(202).send(await call(request.params, request.query.item)));
   };
 }

@@ -20,6 +20,13 @@ export interface Surroundings {
   readonly chatTitles: ReadonlyMap<number, string>;
 }
 
+export const noNames: ReadonlyMap<number, string> = new Map();
+
+/** Nothing loaded: for what reads only the item itself. */
+export function bareSurroundings(around: Pick<Surroundings, 'model' | 'directory' | 'publicUrl'>): Surroundings {
+  return { ...around, contacts: new Map(), companies: new Map(), itemTitles: noNames, fileNames: noNames, chatTitles: noNames };
+}
+
 export function namesOf(around: Surroundings): Names {
   const { model, directory } = around;
   return {

@@ -6,7 +6,7 @@
  * leaves nothing.
  */
 import type { Crm, ItemPlan } from '../crm/crm.ts';
-import type { Tx } from '../db/db.ts';
+import type { ConfigVersions, Tx } from '../db/db.ts';
 import type { Deliveries, NewDelivery } from '../deliveries/deliveries.ts';
 import type { Hint, Live } from '../live/live.ts';
 import type { Chat, MemberToInsert, MessageToInsert, RobotChatToInsert } from '../messaging/chat/chat.ts';
@@ -72,7 +72,7 @@ export interface EffectWriters {
  * Writes everything. Statements are sent without waiting for each other (the connection is pipelined);
  * order matters only where rows name each other: items before invoices, chats before members before messages.
  */
-export async function flush(tx: Tx, unit: UnitOfWork, to: EffectWriters, now: Date): Promise<void> {
+export async function flush(tx: Tx, unit: UnitOfWork, to: EffectWriters, now: Date, config?: ConfigVersions): Promise<void> {
   const { effects } = unit;
   // Single statements, sent at once: they travel with the commit. The others ask something in between.
   const last: Promise<unknown>[] = [insertRuns(tx, unit.newRuns), updateRuns(tx, unit.changedRuns)];
@@ -85,7 +85,7 @@ export async function flush(tx: Tx, unit: UnitOfWork, to: EffectWriters, now: Da
   if (effects.posts.length > 0) writes.push(to.feed.writePosts(tx, effects.posts));
   if (effects.deliveries.length > 0) writes.push(to.deliveries.queue(tx, effects.deliveries));
   if (effects.plans.length > 0) {
-    writes.push(to.crm.writeItems(tx, effects.plans, now).then(() => to.crm.insertInvoices(tx, effects.invoices)));
+    writes.push(to.crm.writeItems(tx, effects.plans, now, config).then(() => to.crm.insertInvoices(tx, effects.invoices)));
   }
   writes.push(to.live.publish(tx, runHints(unit)));
   const messages = effects.messages.length > 0 ? to.chat.prepareMessages(tx, effects.messages) : undefined;

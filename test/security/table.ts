@@ -39,7 +39,8 @@ export const gatewayRoutes = new Set(['GET *', 'POST *', 'GET /oauth/token', 'PO
 export const publicRoutes = new Set(['GET /api/openapi.json', 'GET /health', 'GET /metrics', 'POST /api/session', 'GET /i/{token}',
   'GET /api/setup', 'POST /api/setup', 'GET /api/invitation-links/{token}', 'POST /api/invitation-links/{token}',
   'POST /api/password-links', 'GET /api/password-links/{token}', 'POST /api/password-links/{token}',
-  'GET /api/sms/callbacks/{providerId}/{secret}', 'POST /api/sms/callbacks/{providerId}/{secret}']);
+  'GET /api/sms/callbacks/{providerId}/{secret}', 'POST /api/sms/callbacks/{providerId}/{secret}',
+  'GET /api/trigger-calls/{triggerId}/{secret}', 'POST /api/trigger-calls/{triggerId}/{secret}']);
 
 const everybody = '++++++';
 const adminsOnly = 'xxxxx+';
@@ -58,6 +59,21 @@ const byChat = (w: World) => id(w.chat);
 const byPipeline = (w: World) => ({ params: { pipelineId: w.pipeline.id } });
 const robotSet = (w: World) => admin(w).get(`/api/pipelines/${w.pipeline.id}/robots`);
 const begunUpload = (w: World, sizeBytes = 8): Promise<{ id: number }> => owner(w).post('/api/drive/uploads', { folderId: null, name: fresh('файл'), sizeBytes });
+const webhookTriggers = new WeakMap<World, Promise<Request>>();
+async function makeTrigger(w: World): Promise<Request> {
+  const pipeline = await w.given.pipeline({ stages: ['Новая', 'Оплачена'] });
+  const trigger = await w.given.trigger(pipeline.stage('Оплачена'), { kind: 'webhook' });
+  return { params: { pipelineId: pipeline.id, triggerId: trigger.id } };
+}
+/** A webhook trigger, made once. */
+function byTrigger(w: World): Promise<Request> {
+  const made = webhookTriggers.get(w) ?? makeTrigger(w);
+  webhookTriggers.set(w, made);
+  return made;
+}
+async function guessedCall(w: World): Promise<Request> {
+  return { params: { triggerId: Number((await byTrigger(w)).params?.triggerId), secret: 'guessed' }, query: { item: w.deal.id } };
+}
 const trashed = async (w: World, path: string) => {
   await owner(w).del(path);
   return id(Number(path.split('/').at(-1)));
@@ -442,6 +458,14 @@ export const table: readonly Row[] = [
   // ——— Robots
   row('GET /api/robot-types', everybody),
   row('GET /api/trigger-types', everybody),
+  row('GET /api/app-triggers', everybody),
+  row('GET /api/pipelines/{pipelineId}/triggers/{triggerId}/webhook', '-xx+x+', byTrigger),
+  row('POST /api/pipelines/{pipelineId}/triggers/{triggerId}/webhook', '-xx+x+', byTrigger),
+  row('GET /api/trigger-calls/{triggerId}/{secret}', '------', async (w) => guessedCall(w)),
+  row('POST /api/trigger-calls/{triggerId}/{secret}', '------', async (w) => guessedCall(w)),
+  row('GET /api/trigger-runs', '--++++', (w) => ({ query: { itemId: w.deal.id } }), 'of an item'),
+  row('GET /api/trigger-runs', '-xx+x+', (w) => ({ query: { pipelineId: w.pipeline.id } }), 'of a pipeline'),
+  row('GET /api/trigger-runs', adminsOnly, nothing, 'of all'),
   row('POST /api/robot-ids', everybody, () => ({ body: { count: 1 } })),
   row('GET /api/pipelines/{pipelineId}/robots', '-+++++', byPipeline),
   row('PUT /api/pipelines/{pipelineId}/robots', '-xx+x+', async (w) => {

@@ -35,7 +35,8 @@ import type { field, item, newField, newItem, pipeline, stage } from '../../shar
 import type { driveFile } from '../../shared/api/drive.ts';
 import type { LiveEvent, liveHint } from '../../shared/api/live.ts';
 import type { CreateEmployee, EmployeeResponse } from '../../shared/api/people.ts';
-import type { robotRecord } from '../../shared/api/robot-sets.ts';
+import type { robotRecord, robotSet } from '../../shared/api/robot-sets.ts';
+import type { triggerRecord } from '../../shared/api/triggers.ts';
 import type { Db } from '../../server/db/db.ts';
 import type { Actor } from '../../server/people/people.ts';
 import { startVestnik, type Vestnik, type VestnikOptions } from '../../server/vestnik.ts';
@@ -216,6 +217,8 @@ export interface TestVestnik {
     file(fields?: { name?: string; content?: string | Uint8Array; by?: Somebody }): Promise<z.output<typeof driveFile>>;
     /** A robot on a stage, published at once; below those that are there. */
     robot(on: { id: number; pipelineId: number }, type: string, settings: Record<string, unknown>, more?: Partial<z.input<typeof robotRecord>>): Promise<{ id: number }>;
+    /** Puts a trigger on the stage and publishes. */
+    trigger(on: { id: number; pipelineId: number }, when: z.input<typeof triggerRecord>['when'], more?: Partial<z.input<typeof triggerRecord>>): Promise<{ id: number }>;
   };
   /** Moves the item to the stage, as the administrator unless by somebody else. */
   moved(what: { id: number }, to: { id: number }, by?: Somebody): Promise<Item>;
@@ -307,6 +310,18 @@ export async function startTestVestnik(options: TestVestnikOptions = {}): Promis
     };
   }
 
+  /** Adds something with an id of its own to the draft of a pipeline and publishes it. */
+  async function publishMore(pipelineId: number, add: (before: z.output<typeof robotSet>, id: number) => object): Promise<{ id: number }> {
+    const { ids } = await api(admin).post('/api/robot-ids', { count: 1 });
+    const path = `/api/pipelines/${pipelineId}/robots`;
+    const before = await api(admin).get(path);
+    const saved = await api(admin).put(path, { revision: before.revision, ...add(before, ids[0]) });
+    const problems = [...saved.problems, ...saved.triggerProblems];
+    if (problems.length > 0) throw new Error(`The robots have problems: ${JSON.stringify(problems)}`);
+    await api(admin).post(`${path}/publish`, { revision: saved.revision });
+    return { id: ids[0] };
+  }
+
   return {
     url: vestnik.url,
     db,
@@ -370,14 +385,12 @@ export async function startTestVestnik(options: TestVestnikOptions = {}): Promis
         return body;
       },
       async robot(on, type, settings, more = {}) {
-        const { ids } = await api(admin).post('/api/robot-ids', { count: 1 });
-        const path = `/api/pipelines/${on.pipelineId}/robots`;
-        const before = await api(admin).get(path);
-        const robot = { id: ids[0], stageId: on.id, type, title: type, settings, ...more };
-        const saved = await api(admin).put(path, { revision: before.revision, robots: [...before.robots, robot] });
-        if (saved.problems.length > 0) throw new Error(`The robots have problems: ${JSON.stringify(saved.problems)}`);
-        await api(admin).post(`${path}/publish`, { revision: saved.revision });
-        return { id: robot.id };
+        const robot = { stageId: on.id, type, title: type, settings, ...more };
+        return publishMore(on.pipelineId, ({ robots }, id) => ({ robots: [...robots, { id, ...robot }] }));
+      },
+      async trigger(on, when, more = {}) {
+        const trigger = { stageId: on.id, when, ...more };
+        return publishMore(on.pipelineId, ({ robots, triggers }, id) => ({ robots, triggers: [...triggers, { id, ...trigger }] }));
       },
     },
     moved: (what, to, by = admin) => api(by).patch(`/api/items/${what.id}`, { stageId: to.id }),
