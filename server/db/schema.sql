@@ -121,6 +121,15 @@ create table api_tokens (
 );
 CREATE INDEX api_tokens_employee_idx ON api_tokens USING btree (employee_id);
 
+create table app_triggers (
+  app_id bigint not null,
+  code text not null,
+  name text not null,
+  app_name text not null,
+  created_at timestamp with time zone not null,
+  constraint app_triggers_pkey PRIMARY KEY (app_id, code)
+);
+
 create table arrival_queue (
   arrival_id bigint not null,
   attempts smallint default 0 not null,
