@@ -35,7 +35,7 @@ export async function loadMe(): Promise<Me | null> {
         if (hint.what === 'profile' || hint.what === 'resync') void loadMe();
       });
       const offCompany = listen('company', (hint) => {
-        if (hint.what === 'company' || hint.what === 'employee') void loadMe();
+        if (hint.what === 'people' || hint.what === 'resync') void loadMe();
       });
       stopListening = () => (offMine(), offCompany());
     }
