@@ -21,6 +21,7 @@ import { createInvoices } from './invoices.ts';
 import { createItems } from './items.ts';
 import { createList } from './list.ts';
 import { createModelCache } from './model.ts';
+import { createScan } from './scan.ts';
 import { createTimeline } from './timeline.ts';
 import { createTotalsLoop } from './totals.ts';
 
@@ -33,6 +34,7 @@ export type { Forecaster } from './bulk.ts';
 export { originOf } from './cards.ts';
 export { type Company, type Contact, contactName } from './clients.ts';
 export { type Invoice, type InvoiceLine, type InvoiceToInsert, invoiceTotal, type PaidInvoice, planInvoice, publicPath, reserveInvoices, type ReservedInvoice } from './invoices.ts';
+export type { Scan, ScanCondition, ScanFilter } from './scan.ts';
 export { type Comment, type CommentToInsert, type Mentions, mentionedIds, type TimelineEntry, type TimelineSource } from './timeline.ts';
 
 export interface CrmDeps {
@@ -52,6 +54,7 @@ export function createCrm({ db, live, people, drive, jobs, now }: CrmDeps) {
   const access = createAccess({ people, items, model });
   const config = createConfig({ db, live, people, items, now });
   const list = createList({ people, model });
+  const scan = createScan({ people, model });
   const timeline = createTimeline({ live, people, drive, access, now });
   const clients = createClients({ live, people, model, now });
   const invoices = createInvoices({ people, items, access, model, now });
@@ -69,5 +72,5 @@ export function createCrm({ db, live, people, drive, jobs, now }: CrmDeps) {
   drive.registerTarget('contact', (actor) => access.mayViewClients(db, actor));
   drive.registerTarget('company', (actor) => access.mayViewClients(db, actor));
 
-  return { model, ...items, ...access, ...config, ...list, ...timeline, ...clients, ...invoices, ...cards, ...bulk, ...imports, ...exports };
+  return { model, ...items, ...access, ...config, ...list, ...scan, ...timeline, ...clients, ...invoices, ...cards, ...bulk, ...imports, ...exports };
 }

@@ -69,9 +69,9 @@ export function valueExpression(field: Pick<Field, 'code' | 'type' | 'isMultiple
 
 // ——— Fields a filter may name
 
-type SqlType = 'text' | 'numeric' | 'bigint' | 'date' | 'timestamptz';
+export type SqlType = 'text' | 'numeric' | 'bigint' | 'date' | 'timestamptz';
 
-interface Column {
+export interface Column {
   shape: FieldShape;
   /** What is compared. */
   value: Sql;
@@ -106,7 +106,7 @@ const systemColumns = new Map<string, Column>([
   systemColumn('movedAt', 'moved_at', 'datetime', 'timestamptz'),
 ]);
 
-function ownColumn(field: Field): Column {
+export function ownColumn(field: Field): Column {
   const shape = { ...shapeOf(field), isMultiple: false };
   const whole = raw(`(i."values" ->> '${field.code}')`);
   const sqlType = field.type === 'number' || field.type === 'money' ? 'numeric' : isReference(field.type) ? 'bigint' : 'text';
@@ -114,7 +114,7 @@ function ownColumn(field: Field): Column {
   return { shape, value: raw(valueExpression(field, 'i.')), sqlType, wholeText: textTypes.has(field.type) ? whole : undefined };
 }
 
-function columnOf(model: CrmModel, itemTypeId: number, code: string, path: string): Column {
+export function columnOf(model: CrmModel, itemTypeId: number, code: string, path: string): Column {
   const system = systemColumns.get(code.toLowerCase());
   if (system) return system;
   const own = model.field(itemTypeId, code);
@@ -150,6 +150,16 @@ function condition(model: CrmModel, itemTypeId: number, filter: ItemFilter, inde
   const path = `filters.${index}`;
   if (filter.field === 'semantics') return semanticsCondition(model, itemTypeId, filter, path);
   const column = columnOf(model, itemTypeId, filter.field, `${path}.field`);
+  // Titles are found by their pieces.
+  if (filter.op === 'contains' && column.shape.isSystem && column.shape.code === 'title') {
+    const wanted = normaliseValue(column.shape, filter.value);
+    if (wanted !== null) return titleCondition(itemTypeId, [String(wanted)]);
+  }
+  return columnCondition(column, filter, path);
+}
+
+/** A condition on one column: the value is brought into its stored form, and refused when it has none. */
+export function columnCondition(column: Column, filter: Pick<ItemFilter, 'op' | 'value'>, path: string): Sql {
   const { shape, value } = column;
   const isMany = column.isArray === true;
   const refused = () => new UserError('list.operator_invalid', { field: shape.name, operator: filter.op }, `${path}.op`);
@@ -202,14 +212,13 @@ function condition(model: CrmModel, itemTypeId: number, filter: ItemFilter, inde
       if (isMany) return has([one(filter.value)]);
       if (!textTypes.has(shape.type)) throw refused();
       const wanted = one(filter.value);
-      if (shape.isSystem && shape.code === 'title') return titleCondition(itemTypeId, [String(wanted)]);
       return sql`${column.wholeText ?? value} ilike ${`%${like(String(wanted))}%`}`;
     }
   }
 }
 
 /** Process, success, failure: the stages that mean it. */
-function semanticsCondition(model: CrmModel, itemTypeId: number, filter: ItemFilter, path: string): Sql {
+export function semanticsCondition(model: CrmModel, itemTypeId: number, filter: ItemFilter, path: string): Sql {
   const wanted: unknown[] = Array.isArray(filter.value) ? filter.value : [filter.value];
   if (!['eq', 'ne', 'in', 'notIn'].includes(filter.op)) throw new UserError('list.operator_invalid', { field: filter.field, operator: filter.op }, `${path}.op`);
   const isWanted = filter.op === 'eq' || filter.op === 'in';
@@ -225,7 +234,7 @@ function semanticsCondition(model: CrmModel, itemTypeId: number, filter: ItemFil
  * Items whose title holds all the words. Below three letters there are no pieces to look up: such a
  * word alone means the beginning of the title, beside longer ones it narrows what they found.
  */
-function titleCondition(itemTypeId: number, words: readonly string[]): Sql {
+export function titleCondition(itemTypeId: number, words: readonly string[]): Sql {
   const isLong = (word: string) => [...word].length >= 3;
   const matches = words.map((word) => {
     const within = sql`t.title like '%' || lower(${like(word)}::text) || '%'`;
@@ -244,7 +253,7 @@ function searchCondition(itemTypeId: number, search: string): Sql {
 }
 
 /** What of these pipelines the person may see; null: nothing at all. */
-function accessCondition(rights: AccessRights, model: CrmModel, selection: ItemSelection): Sql | null {
+export function accessCondition(rights: AccessRights, model: CrmModel, selection: ItemSelection): Sql | null {
   const pipelineIds = selection.pipelineId !== undefined ? [selection.pipelineId] : model.pipelinesOf(selection.itemTypeId).map((p) => p.id);
   const open: number[] = [];
   const byOwners = new Map<string, { ownerIds: number[]; pipelineIds: number[] }>();

@@ -1,10 +1,11 @@
 /** Every family of methods; a family that is not here does not exist. */
 import type { Method } from './method.ts';
 import type { FamilyDeps } from './rest.ts';
+import { crmMethods } from './methods/crm.ts';
 import { appMethods } from './methods/app.ts';
 import { systemMethods } from './methods/system.ts';
 
-export const methodFamilies: readonly ((deps: FamilyDeps) => Method[])[] = [systemMethods, appMethods];
+export const methodFamilies: readonly ((deps: FamilyDeps) => Method[])[] = [systemMethods, appMethods, crmMethods];
 
 /** What credentials can be limited to. Those without methods here are accepted: an integration may ask for more than it uses. */
 export const knownScopes = [
