@@ -170,7 +170,7 @@ export function createScan({ people, model: loadModel }: { people: People; model
     },
 
     /** How many items the condition holds; at once when it asks for nothing but stages, pipelines and owners. */
-    async countItems(q: Queryable, actor: Actor, itemTypeId: number, where: ScanCondition): Promise<number> {
+    async countScan(q: Queryable, actor: Actor, itemTypeId: number, where: ScanCondition): Promise<number> {
       const { model, access, whole } = await prepareItems(q, actor, itemTypeId, where);
       if (access === null) return 0;
       const asked = access === empty ? totalsAsked(model, itemTypeId, where) : undefined;
