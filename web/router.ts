@@ -21,6 +21,7 @@ declare module 'vue-router' {
 const routes: RouteRecordRaw[] = [
   { path: '/sign-in', component: () => import('./pages/sign-in/sign-in.vue'), meta: { isPublic: true, title: 'web.sign_in.title' } },
   { path: '/', redirect: () => localStorage.getItem('vestnik.section') ?? '/crm' },
+  { path: '/messenger/:chatId(\\d+)?', component: () => import('./pages/messenger/messenger.vue'), meta: { texts: ['web-messenger', 'messaging'], title: 'web.section.messenger' } },
   { path: '/:rest(.*)*', component: () => import('./pages/not-found/not-found.vue'), meta: { title: 'web.not_found.title' } },
 ];
 
