@@ -8,7 +8,7 @@
  *     │         └→ unknown   an SMS that may have gone out: a person decides
  *     └── send again (failed, unknown)             mark as sent: unknown → accepted; give up: unknown → failed
  *
- * Invariants: nothing is sent before the mark "attempt begun" is on disk. Who sends holds a lease
+ * Invariants: nothing is sent before the claim, with which its attempt begins, is on disk. Who sends holds a lease
  * and a fence number; without the current fence no outcome is written, so a worker that was thought
  * dead changes nothing. An e-mail may be sent twice, always under one Message-ID, by which mailboxes
  * tell doubles; an SMS is never sent twice by itself. A limit delays and never drops: being told to
@@ -192,6 +192,7 @@ const waitsMs = [1, 5, 15, 60, 3 * 60, 6 * 60, 12 * 60, 24 * 60].map((minutes) =
 const leaseMs = 40_000;
 const renewEveryMs = 10_000;
 const pollMs = 5_000;
+const takeBackEveryMs = 1000;
 /** Outcomes of this long are written together; what was sent needs no hurry, and nobody waits for it. */
 const recordGatherMs = 10;
 /** What one round sends side by side, unless the channel says otherwise. */
@@ -229,6 +230,8 @@ export interface DeliveriesOptions {
 
 export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, company, onError }: DeliveriesOptions) {
   const senders = new Map<Channel, Sender>();
+  /** Of channels whose last round was full: when something was taken back. */
+  const inFullSwing = new Map<Channel, number>();
   const loopName = (channel: Channel) => `deliveries.${channel}`;
   const reportsLoop = (channel: Channel) => `deliveries.${channel}.reports`;
 
@@ -267,13 +270,13 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
     return { ...common, state: 'queued', error, retries: delivery.retries + 1, dueAt: new Date(at + waitMs * (1 + Math.random() / 4)) };
   }
 
-  /** What may go now. What a limit holds back is given its moment, and says so. */
+  /** What may go now: its attempts have begun, and that is on disk. What a limit holds back is given its moment, and says so. */
   async function take(channel: Channel, limit: number): Promise<{ claimed: Claimed[]; seen: number }> {
     return db.transaction(async (tx) => {
       const [, candidates] = await Promise.all([store.commitToDisk(tx), store.due(tx, channel, { limit, at: now() })]);
       if (candidates.length === 0) return { claimed: [], seen: 0 };
       const ids = await admitted(tx, channel, candidates);
-      const claimed = ids.length === 0 ? [] : await store.claim(tx, ids, new Date(now().getTime() + leaseMs));
+      const claimed = ids.length === 0 ? [] : await store.claim(tx, ids, { leaseUntil: new Date(now().getTime() + leaseMs), at: now() });
       return { claimed, seen: candidates.length };
     });
   }
@@ -306,15 +309,6 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
     return go;
   }
 
-  /** Marks the attempt as begun, on disk. false: the lease is lost, do not send. */
-  const begin = together(async (batch: Claimed[]): Promise<boolean[]> => {
-    const begun = await db.transaction(async (tx) => {
-      const [, ids] = await Promise.all([store.commitToDisk(tx), store.startAttempts(tx, batch, now())]);
-      return ids;
-    });
-    return batch.map((delivery) => begun.has(delivery.id));
-  });
-
   const recordTogether = together(async (batch: { delivery: Claimed; change: store.Change }[]): Promise<boolean[]> => {
     const ours = await db.transaction(async (tx) => {
       const ids = await store.finish(tx, batch.map(({ delivery: { id, fence }, change }) => ({ id, fence, change })), now());
@@ -337,19 +331,31 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
     });
   }
 
+  /** Full rounds follow each other by milliseconds; leases run out by seconds. */
+  async function takeBackNowAndThen(channel: Channel): Promise<number> {
+    const at = now().getTime();
+    const since = at - (inFullSwing.get(channel) ?? Number.NEGATIVE_INFINITY);
+    if (since >= 0 && since < takeBackEveryMs) return 0;
+    if (inFullSwing.has(channel)) inFullSwing.set(channel, at);
+    return takeBack(channel);
+  }
+
   async function round(channel: Channel, roundSize: number, send: (delivery: Claimed) => Promise<Outcome>): Promise<Round> {
-    const taken = await takeBack(channel);
+    const taken = await takeBackNowAndThen(channel);
+    const heldUntil = new Date(now().getTime() + leaseMs);
     const { claimed, seen } = await take(channel, roundSize);
+    if (seen < roundSize) inFullSwing.delete(channel);
+    else if (!inFullSwing.has(channel)) inFullSwing.set(channel, now().getTime());
     const held = new Set(claimed);
     const renewal = setInterval(() => {
       store.renew(db, [...held], new Date(now().getTime() + leaseMs)).catch((error: unknown) => onError(error, loopName(channel)));
     }, renewEveryMs);
     try {
       const ended = await Promise.allSettled(claimed.map(async (delivery) => {
-        if (!(await begin(delivery))) return;
         let outcome: Outcome;
         try {
-          outcome = await send(delivery);
+          // A process that was stopped since the claim may find that somebody else holds them.
+          outcome = now() < heldUntil ? await send(delivery) : { kind: 'transient', error: { code: 'delivery.worker_lost', params: {} } };
         } catch (error) {
           // Ours to mend, and nobody knows how far it got.
           onError(error, loopName(channel));
@@ -439,7 +445,7 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
       if (ask) jobs.add({ name: reportsLoop(channel), lanes: 1, pollMs, work: () => reportsRound(channel, ask) });
     },
 
-    claim, begin, record, takeBack,
+    claim, record, takeBack,
 
     report, settle,
 

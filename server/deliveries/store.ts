@@ -26,8 +26,10 @@ export const due = (q: Queryable, channel: Channel, { limit, at }: { limit: numb
     from deliveries where channel = ${channel} and state = 'queued' and due_at <= ${at}
     order by due_at, id limit ${limit} for update skip locked`);
 
-export const claim = (q: Queryable, ids: readonly number[], leaseUntil: Date): Promise<Claimed[]> =>
-  q.rows(sql`update deliveries d set state = 'sending', lease_until = ${leaseUntil}, fence = d.fence + 1 where d.id = any(${ids}::bigint[])
+/** Claimed, and marked as begun: `attempts` counts the one that begins. */
+export const claim = (q: Queryable, ids: readonly number[], { leaseUntil, at }: { leaseUntil: Date; at: Date }): Promise<Claimed[]> =>
+  q.rows(sql`update deliveries d set state = 'sending', lease_until = ${leaseUntil}, fence = d.fence + 1, attempts = d.attempts + 1, begun_at = ${at}
+    where d.id = any(${ids}::bigint[])
     returning d.id, d.channel, d.sender_id, d.employee_id, d.address, d.content, d.message_id, d.attempts, d.retries, d.fence, d.item_id, d.error`);
 
 /** The gates, locked until the transaction ends; always in one order, so that nobody waits for each other. */
@@ -55,13 +57,8 @@ export const putOff = (q: Queryable, rows: readonly { id: number; dueAt: Date; e
  */
 const isHeld = sql`d.lease_until is not null`;
 
-/** Marks attempts as begun; answers with the ids whose lease still holds. */
-export const startAttempts = async (q: Queryable, held: readonly { id: number; fence: number }[], at: Date): Promise<Set<number>> =>
-  new Set((await q.rows<{ id: number }>(sql`with started as (
-      update deliveries d set attempts = attempts + 1
-      from unnest(${held.map((h) => h.id)}::bigint[], ${held.map((h) => h.fence)}::bigint[]) as h (id, fence)
-      where d.id = h.id and d.fence = h.fence and ${isHeld} returning d.id, d.attempts
-    ) insert into delivery_attempts (delivery_id, attempt, started_at) select id, attempts, ${at} from started returning delivery_id as id`)).map((row) => row.id));
+/** An older version wrote an attempt down when it began. */
+const orClose = sql`on conflict (delivery_id, attempt) do update set finished_at = excluded.finished_at, outcome = excluded.outcome, detail = excluded.detail`;
 
 /** What is locked is being finished at this moment, and needs no longer lease. */
 export const renew = (q: Queryable, held: readonly { id: number; fence: number }[], leaseUntil: Date): Promise<number> =>
@@ -97,35 +94,33 @@ export const finish = async (q: Queryable, ended: readonly { id: number; fence: 
         ${ended.map((e) => e.change.outcome)}::text[], ${ended.map((e) => e.change.detail)}::text[],
         ${ended.map((e) => e.change.askAt)}::timestamptz[]
       ) as e (id, fence, state, due_at, retries, error, provider_message_id, outcome, detail, ask_at)
-      where d.id = e.id and d.fence = e.fence and ${isHeld} returning d.id, d.attempts, e.outcome, e.detail
-    ) update delivery_attempts a set finished_at = ${at}, outcome = done.outcome, detail = done.detail
-      from done where a.delivery_id = done.id and a.attempt = done.attempts returning a.delivery_id as id`)).map((row) => row.id));
+      where d.id = e.id and d.fence = e.fence and ${isHeld} returning d.id, d.attempts, d.begun_at, e.outcome, e.detail
+    ) insert into delivery_attempts (delivery_id, attempt, started_at, finished_at, outcome, detail)
+      select id, attempts, begun_at, ${at}, outcome, detail from done ${orClose} returning delivery_id as id`)).map((row) => row.id));
 
 /**
- * Takes back what dead workers held. An SMS whose attempt had begun may have gone out: it becomes
- * unknown. Everything else is queued again, e-mail under its old Message-ID.
+ * Takes back what dead workers held. An SMS may have gone out: it becomes unknown. A letter is queued again,
+ * under its old Message-ID.
  */
 export const takeBack = (q: Queryable, channel: Channel, { error, maxRetries, at }: { error: DeliveryError; maxRetries: number; at: Date }): Promise<{ id: number; itemId: number | null; employeeId: number | null; state: string }[]> =>
   q.rows(sql`with held as (
-      select d.id, d.channel, d.retries, exists (select from delivery_attempts a where a.delivery_id = d.id and a.attempt = d.attempts and a.finished_at is null) as had_begun
-      from deliveries d where d.state = 'sending' and d.channel = ${channel} and d.lease_until < ${at}
+      select d.id, d.channel, d.retries, d.attempts, d.begun_at from deliveries d where d.state = 'sending' and d.channel = ${channel} and d.lease_until < ${at}
       order by d.id limit 1000 for update skip locked
     ), lost as (
       -- A letter that kills every worker it meets must not do so for ever.
-      select id, had_begun, case when not had_begun then 'queued' when channel = 'sms' then 'unknown'
-        when retries >= ${maxRetries} then 'failed' else 'queued' end as next from held
+      select *, case when channel = 'sms' then 'unknown' when retries >= ${maxRetries} then 'failed' else 'queued' end as next from held
     ), closed as (
-      update delivery_attempts a set finished_at = ${at}, outcome = 'unknown', detail = ${error.code}
-      from lost where a.delivery_id = lost.id and a.finished_at is null
+      insert into delivery_attempts (delivery_id, attempt, started_at, finished_at, outcome, detail)
+      select id, attempts, begun_at, ${at}, 'unknown', ${error.code} from lost ${orClose}
     ) update deliveries d set
         state = lost.next,
-        error = case when lost.had_begun then ${json(error)}::jsonb else d.error end,
+        error = ${json(error)}::jsonb,
         due_at = case when lost.next = 'queued' then ${at}::timestamptz end,
         finished_at = case when lost.next = 'failed' then ${at}::timestamptz end,
         ask_at = case when lost.next = 'unknown' then ${at}::timestamptz end, asked = 0,
         -- Of an earlier attempt, whose fate says nothing of this one's.
         provider_message_id = case when lost.next = 'unknown' then null else d.provider_message_id end,
-        retries = d.retries + lost.had_begun::int,
+        retries = d.retries + 1,
         -- Whoever still holds the old fence writes nothing any more.
         fence = d.fence + 1, lease_until = null
       from lost where d.id = lost.id returning d.id, d.item_id, d.employee_id, d.state`);
@@ -207,7 +202,7 @@ export const takeQuestions = (q: Queryable, channel: Channel, { waitsSeconds, li
         ask_at = ${at}::timestamptz + make_interval(secs => (${waitsSeconds}::float8[])[d.asked + 1])
       from due where d.id = due.id and d.state in ('accepted', 'unknown')
       returning d.id, d.sender_id, d.address, d.content, d.state, d.provider_message_id,
-        coalesce((select max(a.started_at) from delivery_attempts a where a.delivery_id = d.id), d.created_at) as sent_at`);
+        coalesce(d.begun_at, d.created_at) as sent_at`);
 
 export const stopAsking = (q: Queryable, ids: readonly number[]): Promise<number> => q.run(sql`update deliveries set ask_at = null where id = any(${ids}::bigint[])`);
 
@@ -244,4 +239,6 @@ export const byRuns = (q: Queryable, runIds: readonly number[]): Promise<Journal
   q.rows(sql`select ${columns} from deliveries where run_id = any(${runIds}::bigint[]) order by id`);
 
 export const attempts = (q: Queryable, id: number): Promise<{ attempt: number; startedAt: Date; finishedAt: Date | null; outcome: string | null; detail: string | null }[]> =>
-  q.rows(sql`select attempt, started_at, finished_at, outcome, detail from delivery_attempts where delivery_id = ${id} order by attempt`);
+  q.rows(sql`select attempt, started_at, finished_at, outcome, detail from delivery_attempts where delivery_id = ${id} and finished_at is not null
+    union all select attempts, begun_at, null, null, null from deliveries where id = ${id} and state = 'sending'
+    order by attempt`);

@@ -122,9 +122,9 @@ async function killEverywhere(channel: Channel): Promise<{ statements: number }>
   assert.equal(taken.get(scout.address)?.length, 1);
 
   const find = (part: string) => statements.findIndex((text) => text.includes(part));
-  const begun = find('insert into delivery_attempts');
+  const begun = find('begun_at = ');
   const first = find('as is_planned') - 2;
-  const last = statements.findLastIndex((text) => text.includes('outcome = done.outcome')) + 2;
+  const last = statements.findLastIndex((text) => text.includes('from done')) + 2;
   assert.ok(first >= 0 && begun > first && last > begun, statements.join('\n'));
   const deaths = statements.flatMap((_text, at): Death[] => (at < first || at > last ? [] : [{ when: 'before', at }, { when: 'sent', at }, { when: 'answered', at }]));
   for (let from = 0; from < deaths.length; from += perChild) {
