@@ -339,6 +339,7 @@ create table deliveries (
   run_id bigint,
   created_at timestamp with time zone not null,
   finished_at timestamp with time zone,
+  begun_at timestamp with time zone,
   constraint deliveries_pkey PRIMARY KEY (id),
   constraint deliveries_channel_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text]))),
   constraint deliveries_decision_known CHECK ((decision = ANY (ARRAY['send_again'::text, 'mark_sent'::text, 'give_up'::text]))),
@@ -364,8 +365,7 @@ create table delivery_attempts (
   outcome text,
   detail text,
   constraint delivery_attempts_pkey PRIMARY KEY (delivery_id, attempt),
-  constraint delivery_attempts_outcome_known CHECK ((outcome = ANY (ARRAY['accepted'::text, 'transient'::text, 'permanent'::text, 'unknown'::text]))),
-  constraint delivery_attempts_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES deliveries(id) ON DELETE CASCADE
+  constraint delivery_attempts_outcome_known CHECK ((outcome = ANY (ARRAY['accepted'::text, 'transient'::text, 'permanent'::text, 'unknown'::text])))
 );
 
 create table delivery_gates (

@@ -43,7 +43,9 @@ async function inTurn(): Promise<void> {
   await jobs.drain();
   await other.jobs.drain();
 }
-const sideBySide = async () => void (await Promise.all([jobs.drain(), other.jobs.drain()]));
+const sideBySide = async (): Promise<void> => {
+  await Promise.all([jobs.drain(), other.jobs.drain()]);
+};
 /** Both workers, at every moment at which something is due. */
 async function run(untilMs: number, drain = sideBySide): Promise<void> {
   for (;;) {
