@@ -157,6 +157,33 @@ test('what a dead worker held is taken over: SMS become unknown, letters are sen
   assert.deepEqual((await deliveries.get(admin, begunEmail!)).log.map((attempt) => attempt.outcome), ['unknown', 'accepted']);
 });
 
+test('a long SMS is delivered when all of its parts are, whoever heard of them and when, and failed when one is', async () => {
+  await db.run(sql`delete from deliveries`);
+  const say = (of: ReturnType<typeof worker>, state: 'delivered' | 'failed', ...ids: string[]) => db.transaction((tx) => of.deliveries.report(tx, {
+    channel: 'sms', senderId: 1, reports: ids.map((providerMessageId) => ({ providerMessageId, deliveryId: null, state, at: null, error: state === 'failed' ? { code: 'sms.not_delivered' as const, params: { name: 'SMS', detail: 'UNDELIV' } } : null })),
+  }));
+  const before = worker();
+  // Earlier than the answer to the sending.
+  await say(before, 'delivered', 'p-1');
+  next.sms = async ({ address }) => ({ kind: 'accepted', providerMessageId: address === '+1' ? 'p-1 p-2 p-3' : 'q-1 q-2' });
+  const [long, other] = [await queue('sms', '+1'), await queue('sms', '+2')];
+  await jobs.drain();
+  await say(before, 'delivered', 'p-3', 'p-3', 'q-1');
+  assert.equal(await before.deliveries.settle('sms'), 0);
+  assert.equal(await state(long), 'accepted');
+  // After a restart.
+  const restarted = worker();
+  await say(restarted, 'delivered', 'p-2');
+  await say(restarted, 'failed', 'q-2');
+  assert.equal(await restarted.deliveries.settle('sms'), 2);
+  assert.equal(await state(long), 'delivered');
+  const failed = await deliveries.get(admin, other!);
+  assert.deepEqual([failed.state, failed.error?.code, failed.error?.params], ['failed', 'sms.not_delivered', { name: 'SMS', detail: 'UNDELIV', phone: '+2' }]);
+  await say(restarted, 'failed', 'q-1');
+  assert.equal(await restarted.deliveries.settle('sms'), 0);
+  assert.deepEqual(await db.rows(sql`select from delivery_reports`), []);
+});
+
 test('a worker that was stopped after its claim until the lease ran out sends nothing', async () => {
   await db.run(sql`delete from deliveries`);
   const id = await queue('sms', '+1');

@@ -208,7 +208,8 @@ const questionsAtOnce = 100;
 const settleAtOnce = 1000;
 /** Reports about what we never sent. */
 const reportsKeptMs = 7 * 24 * 60 * minuteMs;
-const longestMessageId = 200;
+/** Long enough for the ids of all parts of a long SMS. */
+const longestMessageId = 500;
 
 export interface DeliveriesOptions {
   db: Db;
@@ -393,6 +394,7 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
   /** Tells deliveries what was reported of them. Answers with how many changed. */
   async function settle(channel: Channel): Promise<number> {
     return db.transaction(async (tx) => {
+      await store.joinParts(tx, channel);
       const changed = await store.settle(tx, channel, settleAtOnce);
       if (changed.length > 0) await live.publish(tx, hints(changed));
       return changed.length;

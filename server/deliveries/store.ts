@@ -156,6 +156,28 @@ export const insertReports = (q: Queryable, channel: Channel, senderId: number, 
     on conflict do nothing`);
 
 /**
+ * Makes one report of those about the parts of a long message, whose ids its provider_message_id names side by
+ * side: it is delivered when all of its parts are, and failed when one is. Others stay until that is so.
+ */
+export const joinParts = (q: Queryable, channel: Channel): Promise<number> =>
+  q.run(sql`with parts as (
+      select d.id, d.sender_id, cardinality(string_to_array(d.provider_message_id, ' ')) as many, r.id as report_id, r.provider_message_id, r.state, r.error, r.happened_at, r.created_at
+      from delivery_reports r
+      join deliveries d on string_to_array(d.provider_message_id, ' ') @> array[r.provider_message_id] and strpos(d.provider_message_id, ' ') > 0
+        and d.channel = r.channel and d.sender_id = r.sender_id
+      where r.channel = ${channel} and r.provider_message_id is not null and r.state in ('delivered', 'failed')
+    ), known as (
+      select id, sender_id, bool_or(state = 'failed') as has_failed, (array_agg(error order by report_id) filter (where state = 'failed'))[1] as error,
+        max(happened_at) as happened_at, max(created_at) as created_at, array_agg(report_id) as report_ids
+      from parts group by id, sender_id, many
+      having bool_or(state = 'failed') or count(distinct provider_message_id) = many
+    ), gone as (
+      delete from delivery_reports r using known where r.id = any(known.report_ids)
+    ) insert into delivery_reports (channel, sender_id, delivery_id, state, error, happened_at, created_at)
+      select ${channel}, sender_id, id, case when has_failed then 'failed' else 'delivered' end, error, happened_at, created_at from known
+      on conflict do nothing`);
+
+/**
  * Tells deliveries what their providers reported. A report of a delivery that is being sent right now,
  * or that is not known yet, stays where it is. «Delivered» is the last word; «failed» beats «accepted».
  * What our own number is said to be about must be of this sender, and of this attempt.

@@ -377,7 +377,7 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
 
 export type Sms = ReturnType<typeof createSms>;
 
-const longestMessageId = 200;
+const longestMessageId = 500;
 /** More than any provider puts into one call. */
 const updatesAtOnce = 1000;
 

@@ -6,8 +6,9 @@
  * later one that the SMSC had no room for is handed over again, because it surely was not taken. A
  * message some parts of which went out and others not is unknown.
  *
- * Does not do: ask by query_sm, which few SMSCs answer well; receipts tell. Which parts of a long message
- * have theirs is known to this process: after a restart it stays accepted.
+ * A long message is known by the ids of all its parts, side by side: whoever keeps it joins the receipts.
+ *
+ * Does not do: ask by query_sm, which few SMSCs answer well; receipts tell, and answers that come late.
  */
 import { z } from 'zod';
 import { defineConnectedSmsProvider, type OpenSmsContext, type SmsMessage, type SmsOutcome, type SmsProblem, type SmsUpdate } from '../../provider.ts';
@@ -60,28 +61,13 @@ const partTries = 12;
 const udhIndicator = 0x40;
 /** sm_length is an octet, and 255 is reserved. */
 const longestShortMessage = 254;
-/** Of parts whose receipts have not all come. The oldest give way. */
-const mostParts = 50_000;
 
 export interface SmppConnection {
   send(message: SmsMessage): Promise<SmsOutcome>;
   close(): Promise<void>;
 }
 
-interface Parts {
-  deliveryId: number;
-  /** Ids not reported as delivered; null: more of them may come. */
-  open: Set<string>;
-  isComplete: boolean;
-  hasFailed: boolean;
-}
-
 export function openSmpp({ settings: given, secrets, now, report }: Pick<OpenSmsContext<Settings>, 'settings' | 'secrets' | 'now' | 'report'>, wait: Pick<SessionSettings, 'backoffMs'> = { backoffMs }): SmppConnection {
-  /** By the id of each part. */
-  const partsById = new Map<string, Parts>();
-  /** Receipts of ids nobody knew yet while parts were being sent. */
-  const early = new Map<string, Receipt>();
-  let longUnderWay = 0;
   let heldUntil: Date | null = null;
   let isClosing = false;
   const wakes = new Set<() => void>();
@@ -104,39 +90,7 @@ export function openSmpp({ settings: given, secrets, now, report }: Pick<OpenSms
   async function onReceipt(receipt: Receipt): Promise<void> {
     if (receipt.state === 'pending') return;
     const id = comparableId(receipt.messageId, 'receipt', given.receiptIds);
-    const parts = partsById.get(id);
-    if (parts) return onPart(parts, id, receipt);
-    if (longUnderWay > 0) early.set(id, receipt);
     await report([{ providerMessageId: id, ...said(receipt) }]);
-  }
-
-  async function onPart(parts: Parts, id: string, receipt: Receipt): Promise<void> {
-    const { deliveryId } = parts;
-    if (receipt.state === 'lost') {
-      // One part that is missing leaves a text nobody can read.
-      if (!parts.hasFailed) await report([{ deliveryId, ...said(receipt) }]);
-      parts.hasFailed = true;
-      return;
-    }
-    const isLast = parts.isComplete && !parts.hasFailed && parts.open.size === 1 && parts.open.has(id);
-    // Forgotten only when it is on disk: otherwise the SMSC says it again.
-    if (isLast) await report([{ deliveryId, ...said(receipt) }]);
-    parts.open.delete(id);
-    if (isLast) partsById.delete(id);
-  }
-
-  function remember(id: string, parts: Parts): void {
-    partsById.set(id, parts);
-    const [oldest] = partsById.keys();
-    if (partsById.size > mostParts && oldest !== undefined) partsById.delete(oldest);
-  }
-
-  async function settleEarly(ids: readonly string[]): Promise<void> {
-    for (const id of ids) {
-      const parts = partsById.get(id);
-      const receipt = early.get(id);
-      if (parts && receipt) await onPart(parts, id, receipt);
-    }
   }
 
   function pause(): Promise<void> {
@@ -184,49 +138,41 @@ export function openSmpp({ settings: given, secrets, now, report }: Pick<OpenSms
     };
   }
 
-  async function sendOne(fields: Record<string, unknown>): Promise<SmsOutcome> {
-    const answer = await sender.submit(fields);
+  async function sendOne(id: number, fields: Record<string, unknown>): Promise<SmsOutcome> {
+    const answer = await sender.submit(fields, (late) => onLateAnswer(id, late));
     const wrong = problem(answer);
     if (wrong) return wrong;
-    const id = answer.kind === 'answer' ? comparableId(answer.messageId, 'answer', given.receiptIds) : '';
-    return { outcome: 'accepted', parts: 1, ...(id === '' ? {} : { providerMessageId: id }) };
+    const messageId = answer.kind === 'answer' ? comparableId(answer.messageId, 'answer', given.receiptIds) : '';
+    return { outcome: 'accepted', parts: 1, ...(messageId === '' ? {} : { providerMessageId: messageId }) };
+  }
+
+  /** The message is unknown by now: what is said of it after all settles that. */
+  function onLateAnswer(deliveryId: number, { status, messageId }: { status: number; messageId: string }): void {
+    const id = comparableId(messageId, 'answer', given.receiptIds);
+    const refused = status === 0 ? null : problemOf(status);
+    if (refused && refused.outcome !== 'permanent') return;
+    const update: SmsUpdate = refused
+      ? { deliveryId, state: 'failed', code: refused.code, detail: refused.detail }
+      : { deliveryId, state: 'accepted', ...(id === '' ? {} : { providerMessageId: id }) };
+    report([update]).catch(() => {});
   }
 
   async function sendParts(message: SmsMessage, dataCoding: number, pieces: readonly Buffer[]): Promise<SmsOutcome> {
     const ids: string[] = [];
-    const parts: Parts = { deliveryId: message.id, open: new Set(), isComplete: false, hasFailed: false };
-    longUnderWay++;
-    try {
-      for (const [index, piece] of pieces.entries()) {
-        let wrong: SmsProblem | null = null;
-        for (let tries = 1; ; tries++) {
-          const answer = await sender.submit({ ...fieldsFor(message.phone, dataCoding), esm_class: udhIndicator, short_message: piece });
-          wrong = problem(answer);
-          if (!wrong && answer.kind === 'answer') ids.push(comparableId(answer.messageId, 'answer', given.receiptIds));
-          if (wrong?.outcome !== 'transient' || index === 0 || tries === partTries || isClosing) break;
-          await pause();
-        }
-        if (wrong && index === 0) return wrong;
-        if (wrong) {
-          for (const id of ids) partsById.delete(id);
-          return { outcome: 'unknown', code: wrong.outcome === 'unknown' ? wrong.code : 'sms.answer_unclear', detail: `${index + 1}/${pieces.length}: ${wrong.detail}` };
-        }
-        const id = ids.at(-1);
-        if (id) {
-          parts.open.add(id);
-          remember(id, parts);
-        }
+    for (const [index, piece] of pieces.entries()) {
+      let wrong: SmsProblem | null = null;
+      for (let tries = 1; ; tries++) {
+        const answer = await sender.submit({ ...fieldsFor(message.phone, dataCoding), esm_class: udhIndicator, short_message: piece });
+        wrong = problem(answer);
+        if (!wrong && answer.kind === 'answer') ids.push(comparableId(answer.messageId, 'answer', given.receiptIds));
+        if (wrong?.outcome !== 'transient' || index === 0 || tries === partTries || isClosing) break;
+        await pause();
       }
-      parts.isComplete = true;
-      await settleEarly(ids);
-      const known = ids.filter((id) => id !== '');
-      // A part without an id cannot be waited for, and so neither can the message.
-      if (known.length < pieces.length) for (const id of known) partsById.delete(id);
-      return { outcome: 'accepted', parts: pieces.length, ...(known.length === 0 ? {} : { providerMessageId: known.join(' ') }) };
-    } finally {
-      longUnderWay--;
-      if (longUnderWay === 0) early.clear();
+      if (wrong && index === 0) return wrong;
+      if (wrong) return { outcome: 'unknown', code: wrong.outcome === 'unknown' ? wrong.code : 'sms.answer_unclear', detail: `${index + 1}/${pieces.length}: ${wrong.detail}` };
     }
+    // A part without an id cannot be waited for, and so neither can the message.
+    return { outcome: 'accepted', parts: pieces.length, ...(ids.includes('') ? {} : { providerMessageId: ids.join(' ') }) };
   }
 
   return {
@@ -236,10 +182,10 @@ export function openSmpp({ settings: given, secrets, now, report }: Pick<OpenSms
       const packed = given.gsmAlphabet === 'packed';
       const { dataCoding, parts } = encodeText(message.text, { packed, reference: message.id });
       const [only] = parts;
-      if (parts.length === 1 && only && only.length <= longestShortMessage) return sendOne({ ...fieldsFor(message.phone, dataCoding), short_message: only });
+      if (parts.length === 1 && only && only.length <= longestShortMessage) return sendOne(message.id, { ...fieldsFor(message.phone, dataCoding), short_message: only });
       if (given.longMessages === 'payload') {
         const whole = encodeWhole(message.text, { packed });
-        return sendOne({ ...fieldsFor(message.phone, whole.dataCoding), short_message: Buffer.alloc(0), message_payload: whole.octets });
+        return sendOne(message.id, { ...fieldsFor(message.phone, whole.dataCoding), short_message: Buffer.alloc(0), message_payload: whole.octets });
       }
       // The header counts parts in an octet.
       if (parts.length > 255) return { outcome: 'permanent', code: 'sms.text_refused', detail: `${parts.length} > 255` };

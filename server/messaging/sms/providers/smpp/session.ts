@@ -65,6 +65,8 @@ export interface SessionOptions {
 
 const headerOctets = 16;
 const longestPdu = 16_384;
+/** Whose late answers are waited for. The oldest give way. */
+const mostOverdue = 10_000;
 const status = { ok: 0, invalidLength: 0x02, invalidCommand: 0x03, tryAgain: 0x64 } as const;
 
 interface Pending {
@@ -87,6 +89,8 @@ export function createSession({ settings, onDeliver }: SessionOptions) {
   let heardAt = 0;
   let pulse: NodeJS.Timeout | null = null;
   const pending = new Map<number, Pending>();
+  /** Whose answers did not come in time: by the number, and the link it was written to. */
+  const overdue = new Map<number, { on: Socket; heard: (pdu: PDU) => void }>();
   let inFlight = 0;
   const queue: (() => void)[] = [];
 
@@ -190,13 +194,16 @@ export function createSession({ settings, onDeliver }: SessionOptions) {
   }
 
   /** Writes at once: whoever calls may take it for sent. */
-  function request(to: Socket, pdu: PDU): Promise<PDU> {
+  function request(to: Socket, pdu: PDU, onLate?: (pdu: PDU) => void): Promise<PDU> {
     return new Promise((answered, lost) => {
-      do sequence = sequence >= 0x7fffffff ? 1 : sequence + 1; while (pending.has(sequence));
+      do sequence = sequence >= 0x7fffffff ? 1 : sequence + 1; while (pending.has(sequence) || overdue.has(sequence));
       const number = sequence;
       pdu.sequence_number = number;
       const timer = setTimeout(() => {
         pending.delete(number);
+        if (onLate) overdue.set(number, { on: to, heard: onLate });
+        const [oldest] = overdue.keys();
+        if (overdue.size > mostOverdue && oldest !== undefined) overdue.delete(oldest);
         lost(new Error(`no answer in ${settings.responseMs / 1000} s`));
       }, settings.responseMs);
       pending.set(number, { on: to, answered, lost, timer });
@@ -243,8 +250,13 @@ export function createSession({ settings, onDeliver }: SessionOptions) {
     };
     if (pdu.isResponse()) {
       const waiting = pending.get(pdu.sequence_number);
-      // Too late, or never asked for.
-      if (!waiting) return;
+      if (!waiting) {
+        // Too late, or never asked for.
+        const late = overdue.get(pdu.sequence_number);
+        if (late?.on !== from) return;
+        overdue.delete(pdu.sequence_number);
+        return late.heard(pdu);
+      }
       pending.delete(pdu.sequence_number);
       clearTimeout(waiting.timer);
       waiting.answered(pdu);
@@ -283,8 +295,8 @@ export function createSession({ settings, onDeliver }: SessionOptions) {
       return socket !== null;
     },
 
-    /** Waits for a place in the window, writes, and waits for the answer. Never throws. */
-    async submit(fields: Readonly<Record<string, unknown>>): Promise<Answer> {
+    /** Waits for a place in the window, writes, and waits for the answer. Never throws. `onLate` hears an answer that comes after it was given up. */
+    async submit(fields: Readonly<Record<string, unknown>>, onLate?: (answer: { status: number; messageId: string }) => void): Promise<Answer> {
       if (inFlight >= settings.window) await new Promise<void>((resolve) => queue.push(resolve));
       else inFlight++;
       try {
@@ -295,7 +307,9 @@ export function createSession({ settings, onDeliver }: SessionOptions) {
         }
         if (!socket || isClosed) return { kind: 'not_sent', reason: lastFailure };
         try {
-          const answer = await request(socket, new PDU('submit_sm', fields));
+          const answer = await request(socket, new PDU('submit_sm', fields), onLate && ((late) => {
+            if (late.command === 'submit_sm_resp') onLate({ status: late.command_status, messageId: typeof late.message_id === 'string' ? late.message_id : '' });
+          }));
           // A generic_nack that names no error says nothing.
           if (answer.command !== 'submit_sm_resp' && answer.command_status === status.ok) return { kind: 'lost', detail: answer.command };
           return { kind: 'answer', status: answer.command_status, messageId: typeof answer.message_id === 'string' ? answer.message_id : '' };
