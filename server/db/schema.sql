@@ -354,6 +354,7 @@ CREATE INDEX deliveries_item_idx ON deliveries USING btree (item_id, id) WHERE (
 CREATE INDEX deliveries_lease_idx ON deliveries USING btree (lease_until) WHERE (state = 'sending'::text);
 CREATE INDEX deliveries_message_idx ON deliveries USING btree (message_id) WHERE (message_id IS NOT NULL);
 CREATE UNIQUE INDEX deliveries_once_per_run ON deliveries USING btree (run_id, channel, address) WHERE (run_id IS NOT NULL);
+CREATE INDEX deliveries_parts_idx ON deliveries USING gin (string_to_array(provider_message_id, ' '::text)) WHERE (strpos(provider_message_id, ' '::text) > 0);
 CREATE INDEX deliveries_provider_message_idx ON deliveries USING btree (channel, sender_id, provider_message_id) WHERE (provider_message_id IS NOT NULL);
 CREATE INDEX deliveries_trouble_idx ON deliveries USING btree (state, id) WHERE (state = ANY (ARRAY['failed'::text, 'unknown'::text]));
 
