@@ -15,7 +15,7 @@ const typesFolder = new URL('./types/', import.meta.url);
 /** What the settings panel can draw. A new widget is a change of the panel too. */
 const widgets: Record<Widget, true> = {
   text: true, richText: true, employees: true, employee: true, chat: true, choice: true, switch: true, attachments: true, tags: true,
-  values: true, mailSender: true, smsProvider: true, value: true,
+  values: true, mailSender: true, smsProvider: true, value: true, messageKind: true,
 };
 /** What an example leaves open, because only the company knows it. */
 const ofTheCompany: Partial<Record<Widget, unknown>> = { chat: ids.chat, smsProvider: ids.smsProvider };
@@ -80,7 +80,7 @@ for (const type of robotTypes) {
       assert.equal(new Set(names).size, names.length);
       for (const field of type.form) {
         assert.ok(Object.hasOwn(widgets, field.widget), field.widget);
-        if (field.widget === 'choice') assert.ok((field.options ?? []).length > 1, `${field.name} offers nothing to choose from.`);
+        if (field.widget === 'choice' || field.widget === 'messageKind') assert.ok((field.options ?? []).length > 1, `${field.name} offers nothing to choose from.`);
         if (field.shownWhen) assert.ok(names.includes(field.shownWhen.setting), `${field.name} depends on a setting that is not there.`);
       }
     });

@@ -50,7 +50,7 @@ export interface SettingProblem {
 
 export type Widget =
   | 'text' | 'richText' | 'employees' | 'employee' | 'chat' | 'choice' | 'switch' | 'attachments' | 'tags' | 'values' | 'mailSender'
-  | 'smsProvider' | 'value';
+  | 'smsProvider' | 'value' | 'messageKind';
 
 /** How the settings panel draws a field; `name` and its label come from the robot. */
 export interface FormField {
@@ -65,6 +65,10 @@ export interface FormField {
   kind?: ValueKind;
   /** Drawn only while another setting, a choice or a switch, has one of these values. */
   shownWhen?: ShownWhen;
+  /** Of a text: it may have several lines. */
+  isMultiline?: boolean;
+  /** Of a text that becomes SMS: its parts are counted while it is typed. */
+  counts?: 'sms';
 }
 
 export interface ShownWhen {
@@ -161,9 +165,11 @@ export const field = {
    * One line or a plain text with placeholders. What comes out longer than `max` is cut at a whole
    * character with «…», and the run says so.
    */
-  text: ({ max, isRequired = true, isMultiline = false, shownWhen }: { max: number; isRequired?: boolean; isMultiline?: boolean; shownWhen?: ShownWhen }): Field<string, Text> => ({
+  text: ({ max, isRequired = true, isMultiline = false, shownWhen, counts }: {
+    max: number; isRequired?: boolean; isMultiline?: boolean; shownWhen?: ShownWhen; counts?: 'sms';
+  }): Field<string, Text> => ({
     widget: 'text',
-    form: { isRequired, maxLength: max, ...(shownWhen ? { shownWhen } : {}) },
+    form: { isRequired, maxLength: max, ...(shownWhen ? { shownWhen } : {}), ...(isMultiline ? { isMultiline } : {}), ...(counts ? { counts } : {}) },
     saved: template.default(''),
     check: (saved, env) => [
       ...(isRequired && saved.trim() === '' ? [problem('setting.empty')] : []),
@@ -281,7 +287,7 @@ export const field = {
     compile: (saved) => () => saved,
   }),
 
-  messageKind: (): Field<(typeof messageKinds)[number], (typeof messageKinds)[number]> => field.choice(messageKinds, 'plain'),
+  messageKind: (): Field<(typeof messageKinds)[number], (typeof messageKinds)[number]> => ({ ...field.choice(messageKinds, 'plain'), widget: 'messageKind' }),
 
   /** Of a message whose kind is the setting `kind`. */
   heading: (): Field<string, Text> => field.text({ max: 255, isRequired: false, shownWhen: { setting: 'kind', isOneOf: headedKinds } }),

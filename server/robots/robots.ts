@@ -422,6 +422,16 @@ export function createRobots(deps: RobotsDeps) {
       };
     },
 
+    /** Closed groups to choose from: those the person is in, and with no search those the draft names already. */
+    async chats(actor: Actor, pipelineId: number, search: string): Promise<{ id: number; title: string }[]> {
+      await pipelineFor(db, actor, pipelineId, 'edit');
+      const { robots } = await contentAt(db, pipelineId, undefined);
+      const [mine, named] = await Promise.all([
+        deps.writers.chat.searchClosedGroups(actor, search, 50), store.chatTitles(db, search === '' ? namedThings(robots, robotType).chats : []),
+      ]);
+      return [...new Map([...mine.map(({ id, title }) => [id, title] as const), ...named])].map(([id, title]) => ({ id, title }));
+    },
+
     async exportSet(actor: Actor, pipelineId: number): Promise<z.output<typeof robotsFile>> {
       const { pipeline } = await pipelineFor(db, actor, pipelineId, 'edit');
       const { robots, triggers } = await contentAt(db, pipelineId, undefined);

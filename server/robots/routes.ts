@@ -55,6 +55,13 @@ export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsync
       schema: { tags, summary: 'What is wrong with robots that are being edited, and how they read', params: byPipeline, body: api.checkRobots, response: { 200: api.checkedRobots } },
     }, (request) => robots.checkSet(request.actor, request.params.pipelineId, request.body));
 
+    app.get('/api/pipelines/:pipelineId/robots/chats', {
+      schema: {
+        tags, summary: 'Closed group chats for the settings of a robot', params: byPipeline, querystring: z.strictObject({ search: z.string().max(255).default('') }),
+        response: { 200: api.robotChats },
+      },
+    }, async (request) => ({ items: await robots.chats(request.actor, request.params.pipelineId, request.query.search) }));
+
     app.get('/api/pipelines/:pipelineId/robots/compare', {
       schema: { tags, summary: 'What differs between two versions, or the published one and the draft', params: byPipeline, querystring: api.compareQuery, response: { 200: api.comparison } },
     }, (request) => robots.compare(request.actor, request.params.pipelineId, request.query));

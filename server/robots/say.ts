@@ -95,6 +95,7 @@ export function saySetting(field: FormFieldDescription, saved: unknown, known: K
       return id === undefined ? template(value) : env.names.chat(id) ?? text(language, 'robots.values.gone.chat');
     }
     case 'choice':
+    case 'messageKind':
       return field.options?.find((option) => option.value === value)?.name ?? '';
     case 'switch':
       return text(language, value === true ? 'robots.values.yes' : 'robots.values.no');

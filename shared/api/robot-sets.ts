@@ -31,6 +31,7 @@ export const robotFormField = z.looseObject({
   isRequired: z.boolean().optional(), maxLength: z.number().optional(), minimum: z.number().optional(),
   options: z.array(z.object({ value: z.string(), name: z.string() })).optional(),
   default: z.unknown().optional(), kind: z.string().optional(),
+  isMultiline: z.boolean().optional(), counts: z.literal('sms').optional(),
   shownWhen: z.object({ setting: z.string(), isOneOf: z.array(z.union([z.string(), z.boolean()])).readonly() }).optional(),
 });
 
@@ -91,6 +92,9 @@ export const copyRobots = z.strictObject({
   mode: z.enum(['copy', 'move']),
   revision,
 });
+
+/** Closed group chats that a robot's setting may name: those the reader is in, and those named already. */
+export const robotChats = z.object({ items: z.array(z.object({ id, title: z.string() })) });
 
 /** Robots that are being edited: nothing is saved. */
 export const checkRobots = z.strictObject({ robots: z.array(robotRecord).max(2000), triggers: z.array(triggerRecord).max(500).default([]) });

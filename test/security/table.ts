@@ -488,6 +488,7 @@ export const table: readonly Row[] = [
   row('GET /api/pipelines/{pipelineId}/robots/picker', '-+++++', (w) => ({ ...byPipeline(w), query: { stageId: w.stages.working.id } })),
   row('POST /api/pipelines/{pipelineId}/robots/rehearse', '-xx+x+', (w) => ({ ...byPipeline(w), body: { itemId: w.deal.id, stageId: w.stages.working.id } })),
   row('POST /api/pipelines/{pipelineId}/robots/check', '-xx+x+', async (w) => ({ ...byPipeline(w), body: { robots: (await robotSet(w)).robots } })),
+  row('GET /api/pipelines/{pipelineId}/robots/chats', '-xx+x+', byPipeline),
   row('GET /api/pipelines/{pipelineId}/robots/compare', '-+++++', byPipeline),
   row('GET /api/pipelines/{pipelineId}/robots/export', '-xx+x+', byPipeline),
   row('POST /api/pipelines/{pipelineId}/robots/import', '-xx+x+', async (w) => ({

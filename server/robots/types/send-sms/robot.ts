@@ -9,7 +9,7 @@ export const sendSms = defineRobot({
   id: 'send-sms',
   group: 'inform',
   settings: {
-    text: field.text({ max: maxLength, isMultiline: true }),
+    text: field.text({ max: maxLength, isMultiline: true, counts: 'sms' }),
     recipients: field.employees({ fallback: { kind: 'role', role: 'owner' } }),
     provider: field.smsProvider(),
   },
