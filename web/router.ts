@@ -22,6 +22,7 @@ const routes: RouteRecordRaw[] = [
   { path: '/sign-in', component: () => import('./pages/sign-in/sign-in.vue'), meta: { isPublic: true, title: 'web.sign_in.title' } },
   { path: '/', redirect: () => localStorage.getItem('vestnik.section') ?? '/crm' },
   { path: '/messenger/:chatId(\\d+)?', component: () => import('./pages/messenger/messenger.vue'), meta: { texts: ['web-messenger', 'messaging'], title: 'web.section.messenger' } },
+  { path: '/crm/:type/robots', component: () => import('./pages/robots/robots.vue'), meta: { texts: ['web-robots', 'web-runs'], title: 'web.robots.robots' } },
   { path: '/:rest(.*)*', component: () => import('./pages/not-found/not-found.vue'), meta: { title: 'web.not_found.title' } },
 ];
 

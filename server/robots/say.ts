@@ -44,12 +44,12 @@ function short(long: string): string {
 export function plainTemplate(saved: string, known: Known, language: Language): string {
   let said = saved.replace(/\[\/?[a-z*][^[\]]*\]/gi, ' ');
   for (const reference of compileTemplate(said).references) {
-    said = said.replaceAll(reference.written, `«${describeReference(reference, known, language)}»`);
+    said = said.replaceAll(reference.written, `[${describeReference(reference, known, language)}]`);
   }
   // Written otherwise than we would: in other letters, with spaces.
   said = said.replace(/\{=[^{}]+\}/g, (written) => {
     const reference = parseReference(written);
-    return reference ? `«${describeReference(reference, known, language)}»` : written;
+    return reference ? `[${describeReference(reference, known, language)}]` : written;
   });
   return short(said);
 }

@@ -49,6 +49,10 @@ export function withOperator(rule: ConditionRule, operator: ConditionOperator): 
 
 /** Groups that became empty go; a condition without rules is none. */
 export function tidy(group: ConditionGroup): ConditionGroup | null {
-  const items = group.items.flatMap((item) => (isGroup(item) ? tidy(item) ?? [] : [item]));
+  const items = group.items.flatMap((item): ConditionItem[] => {
+    if (!isGroup(item)) return [item];
+    const kept = tidy(item);
+    return kept ? [kept] : [];
+  });
   return items.length > 0 ? { op: group.op, items } : null;
 }
