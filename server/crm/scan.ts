@@ -127,6 +127,33 @@ const clientColumns = {
   company: new Map([...baseColumns, clientColumn('title', 'title', 'string', 'text')]),
 };
 
+/** Which arrivals: all that is given must hold. */
+export interface ArrivalScan {
+  itemTypeId: number;
+  itemIds?: readonly number[];
+  stageIds?: readonly number[];
+  pipelineIds?: readonly number[];
+  ids?: readonly number[];
+  afterId?: number;
+  beforeId?: number;
+  from?: Date;
+  /** Not included. */
+  to?: Date;
+  direction: 'asc' | 'desc';
+  offset: number;
+  limit: number;
+  isCounted: boolean;
+}
+
+export interface ArrivalRow {
+  id: number;
+  itemId: number;
+  pipelineId: number;
+  stageId: number;
+  fromStageId: number | null;
+  createdAt: Date;
+}
+
 export function createScan({ people, model: loadModel }: { people: People; model: (q: Queryable, version?: number) => Promise<CrmModel> }) {
   async function prepareItems(q: Queryable, actor: Actor, itemTypeId: number, where: ScanCondition) {
     const [model, rights] = await Promise.all([loadModel(q), people.access(q, actor)]);
@@ -179,6 +206,23 @@ export function createScan({ people, model: loadModel }: { people: People; model
         return totals.reduce((sum, total) => sum + total.count, 0);
       }
       return (await q.first<{ count: number }>(sql`select count(*) as count from items i where ${whole}`))?.count ?? 0;
+    },
+
+    /** The stage history of items the actor may see, by id. */
+    async scanArrivals(q: Queryable, actor: Actor, scan: ArrivalScan): Promise<{ rows: ArrivalRow[]; total: number }> {
+      const { access, whole } = await prepareItems(q, actor, scan.itemTypeId, { all: [] });
+      if (access === null) return { rows: [], total: 0 };
+      const among = (column: string, ids: readonly number[] | undefined) => (ids === undefined ? empty : sql` and ${raw(column)} = any(${ids}::bigint[])`);
+      const where = sql`${whole}${among('a.item_id', scan.itemIds)}${among('a.stage_id', scan.stageIds)}${among('a.pipeline_id', scan.pipelineIds)}${among('a.id', scan.ids)}
+        ${scan.afterId === undefined ? empty : sql` and a.id > ${scan.afterId}`}${scan.beforeId === undefined ? empty : sql` and a.id < ${scan.beforeId}`}
+        ${scan.from === undefined ? empty : sql` and a.created_at >= ${scan.from}`}${scan.to === undefined ? empty : sql` and a.created_at < ${scan.to}`}`;
+      const [rows, counted] = await Promise.all([
+        q.rows<ArrivalRow>(sql`
+          select a.id, a.item_id, a.pipeline_id, a.stage_id, a.from_stage_id, a.created_at from arrivals a join items i on i.id = a.item_id
+          where ${where} order by a.id ${raw(scan.direction)} limit ${scan.limit} offset ${scan.offset}`),
+        scan.isCounted ? q.first<{ count: number }>(sql`select count(*) as count from arrivals a join items i on i.id = a.item_id where ${where}`) : undefined,
+      ]);
+      return { rows, total: counted?.count ?? 0 };
     },
 
     scanContacts: (q: Queryable, actor: Actor, scan: Scan) => clients<Contact>(q, actor, 'contact', scan),

@@ -10,7 +10,7 @@
  * A comment is edited by its author, deleted by its author or an administrator, pinned by anyone who
  * sees the item. Does not do: tell the mentioned; whoever registers `onMentions` does.
  */
-import { empty, json, type Queryable, sql, type Tx } from '../db/db.ts';
+import { empty, json, type Queryable, raw, sql, type Tx } from '../db/db.ts';
 import type { Drive } from '../drive/drive.ts';
 import type { Live } from '../live/live.ts';
 import type { Actor, People } from '../people/people.ts';
@@ -288,6 +288,25 @@ export function createTimeline({ live, people, drive, access, now }: TimelineDep
       await tx.run(sql`update comments set deleted_at = ${now()} where id = ${commentId}`);
       await drive.detach(tx, { targetKind: 'comment', targetId: commentId });
       await live.publish(tx, [{ topic: `item:${itemId}`, what: 'timeline' }]);
+    },
+
+    /** A comment of an item the actor sees, by its id alone. */
+    async getComment(q: Queryable, actor: Actor, commentId: number): Promise<Comment> {
+      const comment = await q.first<Comment>(sql`select ${commentColumns} from comments where id = ${commentId} and deleted_at is null`);
+      if (!comment) throw new UserError('request.not_found', { kind: 'comment', id: commentId });
+      await access.visibleItem(q, actor, comment.itemId);
+      return comment;
+    },
+
+    /** Comments of an item by id, counted. */
+    async scanComments(q: Queryable, actor: Actor, itemId: number, { direction, offset, limit, afterId = 0 }: { direction: 'asc' | 'desc'; offset: number; limit: number; afterId?: number }): Promise<{ rows: Comment[]; total: number }> {
+      await access.visibleItem(q, actor, itemId);
+      const where = sql`item_id = ${itemId} and deleted_at is null and id > ${afterId}`;
+      const [rows, counted] = await Promise.all([
+        q.rows<Comment>(sql`select ${commentColumns} from comments where ${where} order by id ${raw(direction)} limit ${limit} offset ${offset}`),
+        q.first<{ count: number }>(sql`select count(*) as count from comments where ${where}`),
+      ]);
+      return { rows, total: counted?.count ?? 0 };
     },
 
     /** Who may open the files of a comment: who sees its item. */

@@ -4,8 +4,9 @@ import type { FamilyDeps } from './rest.ts';
 import { crmMethods } from './methods/crm.ts';
 import { appMethods } from './methods/app.ts';
 import { systemMethods } from './methods/system.ts';
+import { userMethods } from './methods/user.ts';
 
-export const methodFamilies: readonly ((deps: FamilyDeps) => Method[])[] = [systemMethods, appMethods, crmMethods];
+export const methodFamilies: readonly ((deps: FamilyDeps) => Method[])[] = [systemMethods, appMethods, crmMethods, userMethods];
 
 /** What credentials can be limited to. Those without methods here are accepted: an integration may ask for more than it uses. */
 export const knownScopes = [

@@ -53,6 +53,12 @@ export interface FamilyDeps extends RestModules {
   catalogue: () => Catalogue;
   options: { get(q: Queryable, appId: number, employeeId: number): Promise<Map<string, unknown>>; set(q: Queryable, appId: number, employeeId: number, values: readonly (readonly [string, unknown])[]): Promise<void> };
   memberId: () => string;
+  statuses: {
+    list(q: Queryable): Promise<store.StatusRow[]>;
+    insert(q: Queryable, rows: readonly Omit<store.StatusRow, 'id'>[]): Promise<number[]>;
+    update(q: Queryable, id: number, change: { name: string; sort: number }): Promise<void>;
+    remove(q: Queryable, id: number): Promise<void>;
+  };
 }
 
 export interface Catalogue {
@@ -112,6 +118,7 @@ export function createRest(deps: RestDeps) {
   function createCatalogue(): Catalogue {
     const familyDeps: FamilyDeps = {
       ...deps, catalogue: () => catalogue, options: { get: store.options, set: store.setOptions }, memberId: () => credentials.memberId,
+      statuses: { list: store.statuses, insert: store.insertStatuses, update: store.updateStatus, remove: store.deleteStatus },
     };
     const methods = methodFamilies.flatMap((family) => family(familyDeps)).sort((a, b) => (a.key < b.key ? -1 : 1));
     const byKey = new Map(methods.map((method) => [method.key, method]));

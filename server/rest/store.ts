@@ -120,3 +120,34 @@ export async function setOptions(q: Queryable, appId: number, employeeId: number
     select ${appId}, ${employeeId}, name, value from unnest(${values.map(([name]) => name)}::text[], ${values.map(([, value]) => json(value))}::jsonb[]) as v(name, value)
     on conflict (app_id, employee_id, name) do update set value = excluded.value`);
 }
+
+export interface StatusRow {
+  id: number;
+  entityId: string;
+  statusId: string;
+  name: string;
+  sort: number;
+  isSystem: boolean;
+}
+
+export function statuses(q: Queryable): Promise<StatusRow[]> {
+  return q.rows(sql`select id, entity_id, status_id, name, sort, is_system from rest_statuses order by entity_id, sort, id`);
+}
+
+/** Those that are there already stay as they are. */
+export async function insertStatuses(q: Queryable, rows: readonly Omit<StatusRow, 'id'>[]): Promise<number[]> {
+  const made = await q.rows<{ id: number }>(sql`
+    insert into rest_statuses (entity_id, status_id, name, sort, is_system)
+    select * from unnest(${rows.map((r) => r.entityId)}::text[], ${rows.map((r) => r.statusId)}::text[], ${rows.map((r) => r.name)}::text[],
+      ${rows.map((r) => r.sort)}::int[], ${rows.map((r) => r.isSystem)}::boolean[])
+    on conflict do nothing returning id`);
+  return made.map((row) => row.id);
+}
+
+export async function updateStatus(q: Queryable, id: number, change: { name: string; sort: number }): Promise<void> {
+  await q.run(sql`update rest_statuses set name = ${change.name}, sort = ${change.sort} where id = ${id}`);
+}
+
+export async function deleteStatus(q: Queryable, id: number): Promise<void> {
+  await q.run(sql`delete from rest_statuses where id = ${id}`);
+}

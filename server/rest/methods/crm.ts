@@ -2,10 +2,15 @@
 import { createEntities } from '../entities.ts';
 import type { Method } from '../method.ts';
 import type { FamilyDeps } from '../rest.ts';
+import { categoryMethods } from './crm-category.ts';
 import { legacyMethods } from './crm-entity.ts';
 import { itemMethods } from './crm-item.ts';
+import { statusMethods } from './crm-status.ts';
+import { timelineMethods } from './crm-timeline.ts';
+import { userFieldMethods } from './crm-userfield.ts';
+import { currencyMethods } from './currency.ts';
 
 export function crmMethods(deps: FamilyDeps): Method[] {
   const entities = createEntities(deps);
-  return [...legacyMethods(deps, entities), ...itemMethods(deps, entities)];
+  return [legacyMethods, itemMethods, categoryMethods, statusMethods, userFieldMethods, timelineMethods, currencyMethods].flatMap((family) => family(deps, entities));
 }
