@@ -11,6 +11,8 @@ declare module 'vue-router' {
   interface RouteMeta {
     /** Open to everybody, drawn without the shell. */
     isPublic?: boolean;
+    /** A card: lies over the page one came from (shell/over.ts). */
+    isOver?: boolean;
     /** Areas of locales/<language>/ that the page needs. */
     texts?: readonly string[];
     /** Key of the page's title; a page that knows better sets `pageTitle`. */
@@ -23,6 +25,12 @@ const routes: RouteRecordRaw[] = [
   { path: '/', redirect: () => localStorage.getItem('vestnik.section') ?? '/crm' },
   { path: '/messenger/:chatId(\\d+)?', component: () => import('./pages/messenger/messenger.vue'), meta: { texts: ['web-messenger', 'messaging'], title: 'web.section.messenger' } },
   { path: '/crm/:type/robots', component: () => import('./pages/robots/robots.vue'), meta: { texts: ['web-robots', 'web-runs'], title: 'web.robots.robots' } },
+  { path: '/crm/contacts', component: () => import('./pages/clients/clients-page.vue'), props: { kind: 'contact' }, meta: { title: 'web.clients.contacts', texts: ['web-card'] } },
+  { path: '/crm/companies', component: () => import('./pages/clients/clients-page.vue'), props: { kind: 'company' }, meta: { title: 'web.clients.companies', texts: ['web-card'] } },
+  { path: '/crm/contacts/:id(\\d+)', component: () => import('./pages/clients/client-page.vue'), props: ({ params }) => ({ kind: 'contact', id: Number(params.id) }), meta: { isOver: true, title: 'web.clients.contact', texts: ['web-card'] } },
+  { path: '/crm/companies/:id(\\d+)', component: () => import('./pages/clients/client-page.vue'), props: ({ params }) => ({ kind: 'company', id: Number(params.id) }), meta: { isOver: true, title: 'web.clients.company', texts: ['web-card'] } },
+  { path: '/crm/:type/item/:id(\\d+)', component: () => import('./pages/card/card-page.vue'), props: ({ params }) => ({ id: Number(params.id) }), meta: { isOver: true, title: 'web.card.title', texts: ['web-card'] } },
+  { path: '/items/:id(\\d+)', component: () => import('./pages/card/card-page.vue'), props: ({ params }) => ({ id: Number(params.id) }), meta: { isOver: true, title: 'web.card.title', texts: ['web-card'] } },
   { path: '/:rest(.*)*', component: () => import('./pages/not-found/not-found.vue'), meta: { title: 'web.not_found.title' } },
 ];
 
