@@ -22,6 +22,10 @@ declare module 'vue-router' {
 
 const routes: RouteRecordRaw[] = [
   { path: '/sign-in', component: () => import('./pages/sign-in/sign-in.vue'), meta: { isPublic: true, title: 'web.sign_in.title' } },
+  { path: '/setup/:token', component: () => import('./pages/entry/setup.vue'), meta: { isPublic: true, title: 'web.setup.page', texts: ['web-entry'] } },
+  { path: '/join/:token', component: () => import('./pages/entry/join.vue'), meta: { isPublic: true, title: 'web.entry.join.short', texts: ['web-entry'] } },
+  { path: '/forgot-password', component: () => import('./pages/entry/forgot-password.vue'), meta: { isPublic: true, title: 'web.entry.forgot.title', texts: ['web-entry'] } },
+  { path: '/new-password/:token', component: () => import('./pages/entry/new-password.vue'), meta: { isPublic: true, title: 'web.entry.password.title', texts: ['web-entry'] } },
   { path: '/', redirect: () => localStorage.getItem('vestnik.section') ?? '/crm' },
   { path: '/messenger/:chatId(\\d+)?', component: () => import('./pages/messenger/messenger.vue'), meta: { texts: ['web-messenger', 'messaging'], title: 'web.section.messenger' } },
   { path: '/crm/:type/robots', component: () => import('./pages/robots/robots.vue'), meta: { texts: ['web-robots', 'web-runs'], title: 'web.robots.robots' } },

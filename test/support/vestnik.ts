@@ -235,6 +235,8 @@ export interface TestVestnikOptions extends Partial<Pick<VestnikOptions, 'servic
   /** Another clock altogether: `() => new Date()` for a real one. */
   now?: () => Date;
   language?: 'ru' | 'en';
+  /** Without a company, as after the very first start: `admin` is nobody then. */
+  isEmpty?: boolean;
 }
 
 /** Called once at the top of a test file; stopped by itself when the file is done. */
@@ -247,7 +249,7 @@ export async function startTestVestnik(options: TestVestnikOptions = {}): Promis
   const dataDir = await mkdtemp(join(tmpdir(), 'vestnik-data-'));
   const clock = createClock(options.startsAt);
   const sockets: LiveSocket[] = [];
-  const { startsAt: _, language = 'ru', now = clock.now, ...rest } = options;
+  const { startsAt: _, language = 'ru', isEmpty = false, now = clock.now, ...rest } = options;
   const settings: VestnikOptions = {
     services: { web: true, worker: false },
     logLevel: 'error',
@@ -271,7 +273,7 @@ export async function startTestVestnik(options: TestVestnikOptions = {}): Promis
   };
 
   const adminPassword = 'Синий кит читает вслух';
-  const { adminId } = await vestnik.firstStart({
+  const { adminId } = isEmpty ? { adminId: 0 } : await vestnik.firstStart({
     company: { name: language === 'ru' ? 'Ромашка' : 'Daisy', language },
     admin: { email: 'admin@example.com', firstName: language === 'ru' ? 'Ада' : 'Ada', lastName: language === 'ru' ? 'Админова' : 'Admin', language, password: adminPassword },
   });
