@@ -1,0 +1,45 @@
+/** What there is to set, in groups. A line whose page is not there (yet) is left out. */
+export interface SettingsSection {
+  id: string;
+  to: string;
+  icon: string;
+  isForAdmins?: boolean;
+}
+
+export const groups: readonly { id: string; sections: readonly SettingsSection[] }[] = [
+  {
+    id: 'mine',
+    sections: [
+      { id: 'profile', to: '/settings/profile', icon: 'i-lucide-user' },
+      { id: 'security', to: '/settings/security', icon: 'i-lucide-shield-check' },
+      { id: 'notifications', to: '/settings/notifications', icon: 'i-lucide-bell-ring' },
+      { id: 'tokens', to: '/settings/tokens', icon: 'i-lucide-key-round' },
+    ],
+  },
+  {
+    id: 'company',
+    sections: [
+      { id: 'company', to: '/settings/company', icon: 'i-lucide-building-2', isForAdmins: true },
+      { id: 'calendar', to: '/settings/calendar', icon: 'i-lucide-calendar-clock', isForAdmins: true },
+    ],
+  },
+  {
+    id: 'crm',
+    sections: [
+      { id: 'pipelines', to: '/settings/pipelines', icon: 'i-lucide-kanban', isForAdmins: true },
+      { id: 'fields', to: '/settings/fields', icon: 'i-lucide-text-cursor-input', isForAdmins: true },
+      { id: 'types', to: '/settings/types', icon: 'i-lucide-shapes', isForAdmins: true },
+      { id: 'access', to: '/settings/access', icon: 'i-lucide-lock-keyhole', isForAdmins: true },
+    ],
+  },
+  {
+    id: 'outside',
+    sections: [
+      { id: 'mail', to: '/settings/mail', icon: 'i-lucide-mail', isForAdmins: true },
+      { id: 'sms', to: '/settings/sms', icon: 'i-lucide-message-square-text', isForAdmins: true },
+      { id: 'deliveries', to: '/settings/deliveries', icon: 'i-lucide-send', isForAdmins: true },
+      { id: 'integrations', to: '/settings/integrations', icon: 'i-lucide-webhook' },
+      { id: 'health', to: '/settings/health', icon: 'i-lucide-activity', isForAdmins: true },
+    ],
+  },
+];
