@@ -391,13 +391,21 @@ function mergePlans(plans: readonly ItemPlan[]): ItemPlan[] {
   return [...byItem.values()];
 }
 
+/** Boards hear which items to fetch; of many at once only that there were many. */
+const namedInHints = 20;
+
 function hintsOf(plans: readonly ItemPlan[]): Hint[] {
   const hints: Hint[] = [];
   for (const plan of plans) {
-    hints.push({ topic: `item:${plan.after.id}`, what: 'item' }, { topic: `pipeline:${plan.after.pipelineId}`, what: 'items' });
-    if (plan.before && plan.before.pipelineId !== plan.after.pipelineId) hints.push({ topic: `pipeline:${plan.before.pipelineId}`, what: 'items' });
+    const id = plans.length > namedInHints ? undefined : plan.after.id;
+    hints.push({ topic: `item:${plan.after.id}`, what: 'item' }, itemsHint(plan.after.pipelineId, id));
+    if (plan.before && plan.before.pipelineId !== plan.after.pipelineId) hints.push(itemsHint(plan.before.pipelineId, id));
   }
   return hints;
+}
+
+function itemsHint(pipelineId: number, id: number | undefined): Hint {
+  return { topic: `pipeline:${pipelineId}`, what: 'items', ...(id === undefined ? {} : { id }) };
 }
 
 export interface ItemChange {
@@ -561,7 +569,7 @@ export function createItems({ db, live, people, jobs, model: loadModel, now }: I
     const gone = outcomes.flatMap((outcome) => (outcome.error ? [] : [outcome.id]));
     if (gone.length === 0) return outcomes;
     await tx.run(sql`update items set deleted_at = ${now()}, version = version + 1 where id = any(${gone}::bigint[])`);
-    await live.publish(tx, gone.flatMap((id) => [{ topic: `item:${id}`, what: 'item' }, { topic: `pipeline:${byId.get(id)?.pipelineId}`, what: 'items' }]));
+    await live.publish(tx, gone.flatMap((id) => [{ topic: `item:${id}`, what: 'item' }, itemsHint(byId.get(id)?.pipelineId ?? 0, gone.length > namedInHints ? undefined : id)]));
     for (const listener of deletionListeners) await listener(tx, gone);
     return outcomes;
   }
@@ -626,7 +634,7 @@ export function createItems({ db, live, people, jobs, model: loadModel, now }: I
       const stage = model.stage(row.stageId);
       if (!stage || stage.deletedAt || model.pipeline(row.pipelineId)?.deletedAt) throw new UserError('item.stage_deleted', { stage: stage?.name ?? String(row.stageId) });
       await tx.run(sql`update items set deleted_at = null, version = version + 1, updated_at = ${now()}, updated_by = ${actor.employeeId || null} where id = ${id}`);
-      await live.publish(tx, [{ topic: `item:${id}`, what: 'item' }, { topic: `pipeline:${row.pipelineId}`, what: 'items' }]);
+      await live.publish(tx, [{ topic: `item:${id}`, what: 'item' }, itemsHint(row.pipelineId, id)]);
       return { ...row, version: row.version + 1 };
     },
 

@@ -77,6 +77,7 @@ test('no page scans or sorts the table, whatever indexed field it is sorted by, 
 test('filters by indexed fields, search and boards find their rows by an index', async () => {
   const requests: Record<string, Partial<ItemListRequest>> = {
     stage: { stageId: 0 },
+    'stage, last moved first': { stageId: 0, sort: 'movedAt' },
     pipeline: { pipelineId: 0 },
     owner: { filters: [{ field: 'ownerId', op: 'eq', value: anna.id }] },
     amount: { filters: [{ field: 'amount', op: 'between', value: [10, 12] }], sort: 'amount' },
@@ -94,7 +95,7 @@ test('filters by indexed fields, search and boards find their rows by an index',
     searchStart: { search: 'сд' },
     contains: { filters: [{ field: 'title', op: 'contains', value: 'КРОВЛЯ_c4ca' }] },
   };
-  requests.stage!.stageId = stageIds[0];
+  for (const name of ['stage', 'stage, last moved first']) requests[name]!.stageId = stageIds[0];
   requests.pipeline!.pipelineId = pipelineId;
   for (const [name, request] of Object.entries(requests)) {
     for (const text of await plans(request)) assert.doesNotMatch(text, /Seq Scan on item/, `${name}\n${text}`);

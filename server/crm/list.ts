@@ -303,6 +303,8 @@ function sortOf(model: CrmModel, request: ItemListRequest): Sort {
   if (code === 'id' || (code === 'createdAt' && (request.stageId ?? request.pipelineId) !== undefined)) {
     return { key: 'id', value: id, id, sqlType: 'bigint', isNullable: false };
   }
+  // The order of a column of a board; only there an index stands for it.
+  if (code === 'movedAt' && request.stageId !== undefined) return { key: 'movedAt', value: sql`i.moved_at`, id, sqlType: 'timestamptz', isNullable: false };
   if (code === 'title') return { key: 'title', value: sql`t.title`, id: sql`t.item_id`, sqlType: 'text', isNullable: false, isByTitle: true };
   const system = Object.hasOwn(systemSorts, code) ? systemSorts[code] : undefined;
   if (system) return { key: code, value: raw(`i.${system.column}`), id, sqlType: system.sqlType, isNullable: system.isNullable };
