@@ -703,6 +703,7 @@ CREATE INDEX items_closes_idx ON items USING btree (item_type_id, closes_on, id)
 CREATE INDEX items_company_idx ON items USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX items_contact_idx ON items USING btree (contact_id) WHERE (contact_id IS NOT NULL);
 CREATE INDEX items_created_idx ON items USING btree (item_type_id, created_at, id) WHERE (deleted_at IS NULL);
+CREATE INDEX items_moved_idx ON items USING btree (stage_id, moved_at, id) WHERE (deleted_at IS NULL);
 CREATE INDEX items_owner_idx ON items USING btree (item_type_id, owner_id, id) WHERE (deleted_at IS NULL);
 CREATE INDEX items_parent_idx ON items USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX items_pipeline_idx ON items USING btree (pipeline_id, id) WHERE (deleted_at IS NULL);
