@@ -56,6 +56,8 @@ const routes: RouteRecordRaw[] = [
   { path: '/crm/companies/:id(\\d+)', component: () => import('./pages/clients/client-page.vue'), props: ({ params }) => ({ kind: 'company', id: Number(params.id) }), meta: { isOver: true, title: 'web.clients.company', texts: ['web-card'] } },
   { path: '/crm/:type/item/:id(\\d+)', component: () => import('./pages/card/card-page.vue'), props: ({ params }) => ({ id: Number(params.id) }), meta: { isOver: true, title: 'web.card.title', texts: ['web-card'] } },
   { path: '/items/:id(\\d+)', component: () => import('./pages/card/card-page.vue'), props: ({ params }) => ({ id: Number(params.id) }), meta: { isOver: true, title: 'web.card.title', texts: ['web-card'] } },
+  { path: '/drive/file/:fileId', component: () => import('./pages/drive/drive.vue'), meta: { title: 'web.section.drive', texts: ['web-drive'] } },
+  { path: '/drive/:place?', component: () => import('./pages/drive/drive.vue'), meta: { title: 'web.section.drive', texts: ['web-drive'] } },
   { path: '/:rest(.*)*', component: () => import('./pages/not-found/not-found.vue'), meta: { title: 'web.not_found.title' } },
 ];
 

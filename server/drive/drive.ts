@@ -488,6 +488,18 @@ export function createDrive({ db, live, now, directory, maxFileBytes = defaultMa
       return store.versions(db, fileId);
     },
 
+    /** The bytes of an old version become the newest one; what is between stays. */
+    async restoreVersion(actor: Actor, fileId: number, version: number): Promise<DriveFile> {
+      return db.transaction(async (tx) => {
+        const file = await changedFile(tx, actor, fileId);
+        if (file.trashedAt || file.isUnderTrashed) throw notFound('file', fileId);
+        const old = await store.version(tx, fileId, version);
+        if (!old) throw notFound('file', fileId);
+        if (version !== file.version) await insertVersion(tx, file, { key: old.blobKey, sizeBytes: old.sizeBytes, sha256: old.sha256 }, actor.employeeId);
+        return fileOf(tx, fileId);
+      });
+    },
+
     /** Renames, moves, or both. An attachment moved into a folder becomes an ordinary file. */
     async changeFile(actor: Actor, fileId: number, change: { name?: string; folderId?: number }): Promise<DriveFile> {
       const wanted = change.name === undefined ? undefined : checkName(change.name);

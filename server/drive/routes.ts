@@ -79,6 +79,10 @@ export function driveRoutes({ drive }: { drive: Drive }): FastifyPluginAsyncZod 
       schema: { tags, summary: 'The versions of a file, newest first', params, response: { 200: z.array(api.driveFileVersion) } },
     }, (request) => drive.versions(request.actor, request.params.id));
 
+    app.post('/api/drive/files/:id/versions/:version/restore', {
+      schema: { tags, summary: 'Make an old version the newest again', params: api.driveVersionParams, response: { 200: api.driveFile } },
+    }, (request) => drive.restoreVersion(request.actor, request.params.id, request.params.version));
+
     app.get('/api/drive/files/:id/content', {
       schema: { tags, summary: 'The bytes of a file; Range and If-None-Match are understood', params, querystring: api.downloadQuery },
     }, async (request, reply) => {

@@ -83,3 +83,14 @@ test('an upload nobody goes on with is forgotten after a day', async () => {
   await vestnik.vestnik.drive.sweep();
   await assert.rejects(api(anna).get(`/api/drive/uploads/${upload.id}`), { code: 'request.not_found' });
 });
+
+test('an old version becomes the newest again, and nothing in between is lost', async () => {
+  const file = await given.file({ name: 'смета.txt', content: 'первая', by: anna });
+  const put = (content: string) => api(anna).fetch(`/api/drive/files/${file.id}/content`, { method: 'PUT', body: content, headers: { 'content-type': 'application/octet-stream' } });
+  await put('вторая');
+  const back = await api(anna).post(`/api/drive/files/${file.id}/versions/1/restore`);
+  assert.equal(back.version, 3);
+  assert.equal(await contentOf(file.id), 'первая');
+  assert.equal(await (await api(anna).fetch(`/api/drive/files/${file.id}/content?version=2`)).text(), 'вторая');
+  await assert.rejects(api(anna).post(`/api/drive/files/${file.id}/versions/9/restore`), { code: 'request.not_found' });
+});

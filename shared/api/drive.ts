@@ -82,6 +82,7 @@ export const downloadQuery = z.object({
   inline: z.stringbool().default(false),
 });
 
+export const driveVersionParams = z.object({ id: driveId, version: z.coerce.number().int().positive().max(2 ** 31 - 1) });
 export const driveFileVersion = z.object({
   version: z.int(),
   sizeBytes: z.int(),

@@ -230,6 +230,8 @@ export const table: readonly Row[] = [
   row('GET /api/drive/files/{id}/versions', '----+-', (w) => id(w.files.own), 'own'),
   // Older versions may hold what was taken out on purpose: whoever sees a file through a message sees the newest.
   row('GET /api/drive/files/{id}/versions', '----+-', (w) => id(w.files.message), 'of a message'),
+  row('POST /api/drive/files/{id}/versions/{version}/restore', '----+-', (w) => ({ params: { id: w.files.own, version: 1 } }), 'own'),
+  row('POST /api/drive/files/{id}/versions/{version}/restore', 'xxxx++', (w) => ({ params: { id: w.files.company, version: 1 } }), "company's"),
   row('GET /api/drive/files/{id}/content', '----+-', async (w) => {
     await owner(w).fetch(`/api/drive/files/${w.files.message}/content`, { method: 'PUT', body: 'исправлено', headers: { 'content-type': 'application/octet-stream' } });
     return { ...id(w.files.message), query: { version: 1 } };
