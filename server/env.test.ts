@@ -13,7 +13,7 @@ test('nothing has to be set', () => {
   const env = readEnv({ DATA_DIR: join(dir, 'new'), PORT: '', LOG_LEVEL: ' ' });
   assert.deepEqual(
     { ...env, secret: env.secret.length, dataDir: '' },
-    { port: 3000, host: '127.0.0.1', publicUrl: 'http://127.0.0.1:3000', trustProxy: false, dataDir: '', databaseUrl: null, databasePoolSize: 20, maxFileMb: 1024, services: ['web', 'worker'], secret: 64, logLevel: 'info' },
+    { port: 3000, host: '127.0.0.1', publicUrl: 'http://127.0.0.1:3000', trustProxy: false, dataDir: '', databaseUrl: null, databasePoolSize: 20, maxFileMb: 1024, allowedPrivateHosts: [], services: ['web', 'worker'], secret: 64, logLevel: 'info' },
   );
 });
 
@@ -48,6 +48,7 @@ const bad: Record<keyof typeof variables, readonly string[]> = {
   DATABASE_URL: ['mysql://x/y', 'localhost', '5432'],
   DATABASE_POOL_SIZE: ['1', '501', 'many'],
   MAX_FILE_MB: ['0', 'x', '1e9'],
+  ALLOWED_PRIVATE_HOSTS: ['http://10.0.0.5/', 'a;b'],
   SERVICES: ['web;worker', 'web,mail', ','],
   VESTNIK_SECRET: ['short', 'x'.repeat(31)],
   LOG_LEVEL: ['verbose', 'INFO'],

@@ -95,6 +95,12 @@ export const variables = {
     expected: 'a number from 1 to 1000000',
     schema: wholeNumber(1, 1_000_000).default(1024),
   },
+  ALLOWED_PRIVATE_HOSTS: {
+    about: 'Hosts inside your network that applications may be called at; all others must have public addresses.',
+    fallback: 'none',
+    expected: 'host names or IP addresses separated by commas, such as crm-bot.office.example.com,10.0.0.5',
+    schema: z.string().regex(/^[\w.:,\s-]*$/).transform((text) => text.split(',').map((part) => part.trim().toLowerCase()).filter((part) => part !== '')).default([]),
+  },
   SERVICES: {
     about: 'What this process does: web answers people, worker runs robots and sends mail and SMS.',
     fallback: 'web,worker',
@@ -134,6 +140,7 @@ export interface Env {
   readonly databaseUrl: string | null;
   readonly databasePoolSize: number;
   readonly maxFileMb: number;
+  readonly allowedPrivateHosts: readonly string[];
   readonly services: readonly Service[];
   readonly secret: string;
   readonly logLevel: Value<'LOG_LEVEL'>;
@@ -161,12 +168,13 @@ export function readEnv(source: Record<string, string | undefined> = process.env
   const databaseUrl = read('DATABASE_URL', variables.DATABASE_URL);
   const databasePoolSize = read('DATABASE_POOL_SIZE', variables.DATABASE_POOL_SIZE);
   const maxFileMb = read('MAX_FILE_MB', variables.MAX_FILE_MB);
+  const allowedPrivateHosts = read('ALLOWED_PRIVATE_HOSTS', variables.ALLOWED_PRIVATE_HOSTS);
   const chosen = read('SERVICES', variables.SERVICES);
   const secret = read('VESTNIK_SECRET', variables.VESTNIK_SECRET);
   const logLevel = read('LOG_LEVEL', variables.LOG_LEVEL);
   if (
     port === undefined || host === undefined || publicUrl === undefined || trust === undefined || dataDir === undefined || databaseUrl === undefined ||
-    databasePoolSize === undefined || maxFileMb === undefined || chosen === undefined || secret === undefined || logLevel === undefined
+    databasePoolSize === undefined || maxFileMb === undefined || allowedPrivateHosts === undefined || chosen === undefined || secret === undefined || logLevel === undefined
   ) {
     throw new Error(faults.join('\n'));
   }
@@ -179,6 +187,7 @@ export function readEnv(source: Record<string, string | undefined> = process.env
     databaseUrl,
     databasePoolSize,
     maxFileMb,
+    allowedPrivateHosts,
     services: chosen,
     secret: secret ?? keptSecret(dataDir),
     logLevel,

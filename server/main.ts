@@ -143,6 +143,7 @@ async function main(): Promise<void> {
       databaseUrl,
       databaseConnections: env.databasePoolSize,
       maxFileBytes: env.maxFileMb * 1024 * 1024,
+      allowedPrivateHosts: env.allowedPrivateHosts,
       port: env.port,
       host: env.host,
       dataDir: env.dataDir,

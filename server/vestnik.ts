@@ -7,6 +7,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { SetUp } from '../shared/api/people.ts';
 import type { Language } from '../shared/messages.ts';
+import { createCalls } from './calls/calls.ts';
+import { callsRoutes } from './calls/routes.ts';
 import { createCrm } from './crm/crm.ts';
 import { crmRoutes } from './crm/routes.ts';
 import { type Db, openDb, type Queryable } from './db/db.ts';
@@ -56,6 +58,8 @@ export interface VestnikOptions {
   services?: { web: boolean; worker: boolean };
   /** The largest file people may upload. */
   maxFileBytes?: number;
+  /** Hosts of internal networks that applications may be called at. */
+  allowedPrivateHosts?: readonly string[];
   now?: () => Date;
   logLevel?: HttpOptions['logLevel'];
   trustProxy?: HttpOptions['trustProxy'];
@@ -103,6 +107,11 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   const notifications = createNotifications({ db, live, people, crm, push, now });
   const feed = createFeed({ db, live, people, drive, now });
   const chat = createChat({ db, live, people, drive, push, now });
+  const calls = createCalls({
+    db, jobs, now, allowedPrivateHosts: options.allowedPrivateHosts ?? [],
+    onError: (error, where) => app.log.error({ err: error, where }, 'a call of an application failed by our fault'),
+  });
+  calls.start();
   const mail = createMail({ db, drive, deliveries, now, publicUrl: options.publicUrl });
   mail.startSending();
   const sms = createSms({ db, jobs, people, deliveries, now, publicUrl: options.publicUrl });
@@ -110,14 +119,14 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   const channels = createChannels({ mail, sms });
   const robots = createRobots({
     db, jobs, live, people, drive, crm, channels, now, publicUrl: options.publicUrl,
-    writers: { crm, live, notifications, feed, chat, deliveries },
+    writers: { crm, live, notifications, feed, chat, deliveries, calls },
     onError: (error, where) => app.log.error({ err: error, where }, 'a robot or its engine failed'),
   });
   robots.start();
   crm.useForecaster(robots.forecast);
 
   const rest = createRest({
-    db, people, drive, crm, now, publicUrl: options.publicUrl, secret: options.secret, limits: options.restLimits,
+    db, people, drive, crm, robots, calls, now, publicUrl: options.publicUrl, secret: options.secret, limits: options.restLimits,
     onError: (error, method) => app.log.error({ err: error, method }, 'a REST method failed'),
   });
 
@@ -136,6 +145,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
       driveRoutes({ drive }),
       crmRoutes({ crm, db }),
       deliveriesRoutes({ deliveries, db, readRun: robots.getRun }),
+      callsRoutes({ calls }),
       pushRoutes({ push }),
       notificationsRoutes({ notifications }),
       feedRoutes({ feed }),
@@ -170,7 +180,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
     return { signedIn, demo };
   }
 
-  const modules = { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, push, outbound, notifications, feed, chat, mail, sms, robots, rest };
+  const modules = { app, now, completeCompany, firstStart, db, jobs, live, people, drive, crm, deliveries, calls, push, outbound, notifications, feed, chat, mail, sms, robots, rest };
   return modules;
 }
 
@@ -252,6 +262,7 @@ export async function startVestnik(options: VestnikOptions) {
     modules.mail.close();
     await modules.outbound.close();
     await modules.sms.close();
+    await modules.calls.close();
     await db.close();
   }
 

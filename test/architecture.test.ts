@@ -16,6 +16,7 @@ const line = [
   ['server/drive'],
   ['server/crm'],
   ['server/deliveries'],
+  ['server/calls'],
   ['server/push'],
   ['server/messaging/notifications', 'server/messaging/feed', 'server/messaging/chat', 'server/messaging/mail', 'server/messaging/sms'],
   ['server/robots'],

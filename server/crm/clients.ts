@@ -69,6 +69,14 @@ function phoneKeys(phones: readonly string[]): string[] {
   return phones.map((phone) => phone.replaceAll(/\D/g, '')).filter((digits) => digits.length >= 5).map((digits) => digits.slice(-10));
 }
 
+/** What happened to a contact or a company, and who did it. */
+export interface ClientWritten {
+  kind: 'contact' | 'company';
+  id: number;
+  what: 'added' | 'changed' | 'deleted';
+  employeeId: number | null;
+}
+
 export interface ClientSearch {
   /** Words that must all be in the name, a phone or an e-mail. */
   search?: string;
@@ -193,7 +201,11 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
   function assertVersion(before: ClientBase, version: number | undefined): void {
     if (version !== undefined && version !== before.version) throw new UserError('client.changed_meanwhile', { version: before.version }, 'version');
   }
-  const tell = (tx: Tx) => live.publish(tx, [{ topic: 'company', what: 'clients' }]);
+  const listeners: ((tx: Tx, written: ClientWritten) => Promise<void>)[] = [];
+  async function tell(tx: Tx, written: ClientWritten): Promise<void> {
+    await live.publish(tx, [{ topic: 'company', what: 'clients' }]);
+    for (const listener of listeners) await listener(tx, written);
+  }
 
   async function contact(q: Queryable, id: number, lock: Sql = empty): Promise<Contact> {
     const row = await q.first<Contact>(sql`select ${contactColumns} from contacts where id = ${id} and deleted_at is null ${lock}`);
@@ -232,7 +244,7 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
       values (${firstName.trim()}, ${lastName.trim()}, ${secondName.trim()}, ${position}, ${json(phones)}, ${json(emails)}, ${address}, ${companyId}, ${ownerId},
         ${json(values)}, ${now()}, ${now()}) returning ${contactColumns}`);
     if (!row) throw new Error('The contact was not written.');
-    await tell(tx);
+    await tell(tx, { kind: 'contact', id: row.id, what: 'added', employeeId: actor?.employeeId ?? null });
     return row;
   }
   async function makeCompany(tx: Tx, actor: Actor | null, input: CompanyInput): Promise<Company> {
@@ -245,7 +257,7 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
       insert into companies (title, phones, emails, address, owner_id, values, created_at, updated_at)
       values (${title.trim()}, ${json(phones)}, ${json(emails)}, ${address}, ${ownerId}, ${json(values)}, ${now()}, ${now()}) returning ${companyColumns}`);
     if (!row) throw new Error('The company was not written.');
-    await tell(tx);
+    await tell(tx, { kind: 'company', id: row.id, what: 'added', employeeId: actor?.employeeId ?? null });
     return row;
   }
 
@@ -290,6 +302,11 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
   }
 
   return {
+    /** Called in every transaction that wrote a client; a restored one is told as added. */
+    onClientWritten(listener: (tx: Tx, written: ClientWritten) => Promise<void>): void {
+      listeners.push(listener);
+    },
+
     async getContact(q: Queryable, actor: Actor, id: number): Promise<Contact> {
       await rightsToView(q, actor);
       return contact(q, id);
@@ -346,7 +363,7 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
           position = ${after.position}, phones = ${json(after.phones)}, emails = ${json(after.emails)}, address = ${after.address},
           company_id = ${after.companyId}, owner_id = ${after.ownerId}, values = ${json(values)}, version = version + 1, updated_at = ${now()}
         where id = ${id} returning ${contactColumns}`);
-      await tell(tx);
+      await tell(tx, { kind: 'contact', id, what: 'changed', employeeId: actor.employeeId });
       return row ?? before;
     },
     async changeCompany(tx: Tx, actor: Actor, id: number, input: CompanyInput & { version?: number }): Promise<Company> {
@@ -361,7 +378,7 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
         update companies set title = ${after.title.trim()}, phones = ${json(after.phones)}, emails = ${json(after.emails)}, address = ${after.address},
           owner_id = ${after.ownerId}, values = ${json(values)}, version = version + 1, updated_at = ${now()}
         where id = ${id} returning ${companyColumns}`);
-      await tell(tx);
+      await tell(tx, { kind: 'company', id, what: 'changed', employeeId: actor.employeeId });
       return row ?? before;
     },
 
@@ -369,13 +386,13 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
       const { rights, model } = await rightsToView(tx, actor);
       assertMayChange(rights, model, actor, await contact(tx, id, sql`for update`), 'delete');
       await tx.run(sql`update contacts set deleted_at = ${now()} where id = ${id}`);
-      await tell(tx);
+      await tell(tx, { kind: 'contact', id, what: 'deleted', employeeId: actor.employeeId });
     },
     async deleteCompany(tx: Tx, actor: Actor, id: number): Promise<void> {
       const { rights, model } = await rightsToView(tx, actor);
       assertMayChange(rights, model, actor, await company(tx, id, sql`for update`), 'delete');
       await tx.run(sql`update companies set deleted_at = ${now()} where id = ${id}`);
-      await tell(tx);
+      await tell(tx, { kind: 'company', id, what: 'deleted', employeeId: actor.employeeId });
     },
 
     /** Takes back a deletion. */
@@ -385,7 +402,7 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
       if (!row) throw notFound('contact', id);
       assertMayChange(rights, model, actor, row, 'delete');
       await tx.run(sql`update contacts set deleted_at = null where id = ${id}`);
-      await tell(tx);
+      await tell(tx, { kind: 'contact', id, what: 'added', employeeId: actor.employeeId });
       return row;
     },
     async restoreCompany(tx: Tx, actor: Actor, id: number): Promise<Company> {
@@ -394,7 +411,7 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
       if (!row) throw notFound('company', id);
       assertMayChange(rights, model, actor, row, 'delete');
       await tx.run(sql`update companies set deleted_at = null where id = ${id}`);
-      await tell(tx);
+      await tell(tx, { kind: 'company', id, what: 'added', employeeId: actor.employeeId });
       return row;
     },
 

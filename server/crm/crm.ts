@@ -32,10 +32,10 @@ export { type FieldShape, fieldShape, isEmpty, normaliseValue, shapeOf, systemFi
 
 export type { Forecaster } from './bulk.ts';
 export { originOf } from './cards.ts';
-export { type Company, type Contact, contactName } from './clients.ts';
+export { type Company, type ClientWritten, type Contact, contactName } from './clients.ts';
 export { type Invoice, type InvoiceLine, type InvoiceToInsert, invoiceTotal, type PaidInvoice, planInvoice, publicPath, reserveInvoices, type ReservedInvoice } from './invoices.ts';
 export type { Scan, ScanCondition, ScanFilter } from './scan.ts';
-export { type Comment, type CommentToInsert, type Mentions, mentionedIds, type TimelineEntry, type TimelineSource } from './timeline.ts';
+export { type Comment, type CommentToInsert, type CommentWritten, type Mentions, mentionedIds, type TimelineEntry, type TimelineSource } from './timeline.ts';
 
 export interface CrmDeps {
   db: Db;

@@ -10,7 +10,7 @@
  * A comment is edited by its author, deleted by its author or an administrator, pinned by anyone who
  * sees the item. Does not do: tell the mentioned; whoever registers `onMentions` does.
  */
-import { empty, json, type Queryable, raw, sql, type Tx } from '../db/db.ts';
+import { type ConfigVersions, empty, json, type Queryable, raw, sql, type Tx } from '../db/db.ts';
 import type { Drive } from '../drive/drive.ts';
 import type { Live } from '../live/live.ts';
 import type { Actor, People } from '../people/people.ts';
@@ -43,6 +43,20 @@ export interface Comment {
 }
 
 /** A comment of a robot. */
+/** What happened to a comment; `employeeId` null: a robot wrote it. */
+export interface CommentWritten {
+  id: number;
+  itemId: number;
+  what: 'added' | 'changed' | 'deleted';
+  employeeId: number | null;
+}
+
+export interface CommentWatcher {
+  /** Asked before anything is read for it. */
+  wants(tx: Tx, config: ConfigVersions | undefined): Promise<boolean>;
+  hear(tx: Tx, written: CommentWritten): Promise<void>;
+}
+
 export interface CommentToInsert {
   itemId: number;
   authorId: number | null;
@@ -132,6 +146,10 @@ interface TimelineDeps {
 }
 
 export function createTimeline({ live, people, drive, access, now }: TimelineDeps) {
+  let commentWatcher: CommentWatcher | undefined;
+  async function heard(tx: Tx, written: CommentWritten): Promise<void> {
+    if (commentWatcher && (await commentWatcher.wants(tx, undefined))) await commentWatcher.hear(tx, written);
+  }
   const mentionListeners: ((tx: Tx, mentions: Mentions) => Promise<void>)[] = [];
 
   async function filesOf(q: Queryable, fileIds: readonly number[]) {
@@ -196,17 +214,24 @@ export function createTimeline({ live, people, drive, access, now }: TimelineDep
       mentionListeners.push(listener);
     },
 
+    /** Who tells the outside of comments; there is one. */
+    watchComments(watcher: CommentWatcher): void {
+      commentWatcher = watcher;
+    },
+
     /** Comments of robots, in one statement, with their hints. No checks: the caller answers for author and files. */
-    async insertComments(tx: Tx, rows: readonly CommentToInsert[]): Promise<void> {
+    async insertComments(tx: Tx, rows: readonly CommentToInsert[], config?: ConfigVersions): Promise<void> {
       if (rows.length === 0) return;
       const withFiles = rows.some((row) => row.fileIds.length > 0);
-      const inserted = tx.rows<{ id: number; fileIds: number[] }>(sql`
+      const isHeard = (await commentWatcher?.wants(tx, config)) ?? false;
+      const inserted = tx.rows<{ id: number; itemId: number; fileIds: number[] }>(sql`
         insert into comments (item_id, author_id, body, file_ids, run_id, created_at)
         select item_id, author_id, body, array(select jsonb_array_elements_text(file_ids)::bigint), run_id, ${now()}
         from unnest(${rows.map((r) => r.itemId)}::bigint[], ${rows.map((r) => r.authorId)}::bigint[], ${rows.map((r) => r.body)}::text[],
           ${rows.map((r) => json(r.fileIds))}::jsonb[], ${rows.map((r) => r.runId)}::bigint[]) as r(item_id, author_id, body, file_ids, run_id)
-        ${withFiles ? sql`returning id, file_ids` : empty}`);
+        ${withFiles || isHeard ? sql`returning id, item_id, file_ids` : empty}`);
       await Promise.all([inserted, live.publish(tx, rows.map((row) => ({ topic: `item:${row.itemId}`, what: 'timeline' })))]);
+      if (isHeard) for (const { id, itemId } of await inserted) await commentWatcher?.hear(tx, { id, itemId, what: 'added', employeeId: null });
       if (!withFiles) return;
       await drive.attachMany(tx, (await inserted).flatMap(({ id, fileIds }) => fileIds.map((fileId) => ({ fileId, targetKind: 'comment' as const, targetId: id }))));
     },
@@ -253,6 +278,7 @@ export function createTimeline({ live, people, drive, access, now }: TimelineDep
         for (const listener of mentionListeners) await listener(tx, { itemId, commentId: comment.id, authorId: actor.employeeId, employeeIds: mentionIds, body: input.body });
       }
       await live.publish(tx, [{ topic: `item:${itemId}`, what: 'timeline' }]);
+      await heard(tx, { id: comment.id, itemId, what: 'added', employeeId: actor.employeeId });
       return { comment, mentionIds };
     },
 
@@ -279,6 +305,7 @@ export function createTimeline({ live, people, drive, access, now }: TimelineDep
         for (const listener of mentionListeners) await listener(tx, { itemId, commentId, authorId: actor.employeeId, employeeIds: mentionIds, body });
       }
       await live.publish(tx, [{ topic: `item:${itemId}`, what: 'timeline' }]);
+      if (isEdit) await heard(tx, { id: commentId, itemId, what: 'changed', employeeId: actor.employeeId });
       return after;
     },
 
@@ -288,6 +315,7 @@ export function createTimeline({ live, people, drive, access, now }: TimelineDep
       await tx.run(sql`update comments set deleted_at = ${now()} where id = ${commentId}`);
       await drive.detach(tx, { targetKind: 'comment', targetId: commentId });
       await live.publish(tx, [{ topic: `item:${itemId}`, what: 'timeline' }]);
+      await heard(tx, { id: commentId, itemId, what: 'deleted', employeeId: actor.employeeId });
     },
 
     /** A comment of an item the actor sees, by its id alone. */

@@ -312,7 +312,7 @@ export function constraintOf(error: unknown): string | undefined {
  * Tells every process that cached configuration of this kind is old, from this commit on. Numbers come
  * from a sequence, so one that was rolled back is never used again for other content.
  */
-export async function bumpConfig(tx: Queryable, name: 'people' | 'access' | 'crm' | 'robots' | 'channels'): Promise<void> {
+export async function bumpConfig(tx: Queryable, name: keyof ConfigVersions): Promise<void> {
   await tx.run(sql`update config_versions set version = nextval('config_version_numbers') where name = ${name}`);
 }
 
@@ -322,11 +322,12 @@ export interface ConfigVersions {
   crm: number;
   robots: number;
   channels: number;
+  apps: number;
 }
 
 /** The versions of all cached configuration, in one small query. */
 export async function configVersions(q: Queryable): Promise<ConfigVersions> {
-  const versions: ConfigVersions = { people: 0, access: 0, crm: 0, robots: 0, channels: 0 };
+  const versions: ConfigVersions = { people: 0, access: 0, crm: 0, robots: 0, channels: 0, apps: 0 };
   const rows = await q.rows<{ name: keyof ConfigVersions; version: number }>(sql`select name, version from config_versions`);
   for (const { name, version } of rows) versions[name] = version;
   return versions;

@@ -3,10 +3,15 @@ import type { Method } from './method.ts';
 import type { FamilyDeps } from './rest.ts';
 import { crmMethods } from './methods/crm.ts';
 import { appMethods } from './methods/app.ts';
+import { automationMethods } from './methods/automation.ts';
+import { bizprocMethods } from './methods/bizproc.ts';
+import { eventMethods } from './methods/event.ts';
 import { systemMethods } from './methods/system.ts';
 import { userMethods } from './methods/user.ts';
 
-export const methodFamilies: readonly ((deps: FamilyDeps) => Method[])[] = [systemMethods, appMethods, crmMethods, userMethods];
+export const methodFamilies: readonly ((deps: FamilyDeps) => Method[])[] = [
+  systemMethods, appMethods, userMethods, crmMethods, automationMethods, bizprocMethods, eventMethods,
+];
 
 /** What credentials can be limited to. Those without methods here are accepted: an integration may ask for more than it uses. */
 export const knownScopes = [

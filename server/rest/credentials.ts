@@ -8,7 +8,7 @@
  *   for one refresh. Who a secret belongs to is asked of the database at most once a second.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Db, Queryable } from '../db/db.ts';
+import type { Db, Queryable, Tx } from '../db/db.ts';
 import type { Actor, People } from '../people/people.ts';
 import { UserError } from '../../shared/errors.ts';
 import { RestError } from './errors.ts';
@@ -53,6 +53,8 @@ interface CredentialsDeps {
   publicUrl: string;
   secret: string;
   allScopes: () => ReadonlySet<string>;
+  /** An application is deleted: what it brought goes with it. */
+  forgetApp(tx: Tx, appId: number): Promise<void>;
 }
 
 const rememberMs = 1000;
@@ -79,7 +81,7 @@ function hash(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();
 }
 
-export function createCredentials({ db, people, now, publicUrl, secret, allScopes }: CredentialsDeps) {
+export function createCredentials({ db, people, now, publicUrl, secret, allScopes, forgetApp }: CredentialsDeps) {
   const remembered = new Map<string, { caller: Caller; until: number; expires: number }>();
   const touched = new Map<number, number>();
   const derived = (what: string) => createHmac('sha256', secret).update(`rest:${what}`).digest('hex').slice(0, 32);
@@ -248,8 +250,11 @@ export function createCredentials({ db, people, now, publicUrl, secret, allScope
     },
     async deleteApp(actor: Actor, id: number): Promise<void> {
       if (!actor.isAdmin) throw new UserError('access.admin_only');
-      if (!(await store.deleteApp(db, id, now()))) throw new UserError('request.not_found', { kind: 'app', id });
-      remembered.clear();
+      await db.transaction(async (tx) => {
+        if (!(await store.deleteApp(tx, id, now()))) throw new UserError('request.not_found', { kind: 'app', id });
+        await forgetApp(tx, id);
+        tx.afterCommit(() => remembered.clear());
+      });
     },
   };
 }

@@ -12,10 +12,12 @@
  *
  * Does not do: REST 3.0 (it answers that there is no such method), the vendor's marketplace and placements.
  */
+import type { Calls } from '../calls/calls.ts';
 import type { Crm } from '../crm/crm.ts';
 import type { Db, Queryable } from '../db/db.ts';
 import type { Drive } from '../drive/drive.ts';
 import type { People } from '../people/people.ts';
+import type { Robots } from '../robots/robots.ts';
 import { type Command, type Outcome, runBatch } from './batch.ts';
 import { knownScopes, methodFamilies } from './catalog.ts';
 import { type Caller, createCredentials } from './credentials.ts';
@@ -23,6 +25,7 @@ import { mergeParams, type Params, toXml } from './encoding.ts';
 import { methodNotFound, RestError, toRestError } from './errors.ts';
 import { createLimits, type LimitOptions } from './limits.ts';
 import type { Method } from './method.ts';
+import { createOutgoing, type Outgoing } from './outgoing.ts';
 import { toText } from './parameter.ts';
 import * as store from './store.ts';
 
@@ -34,6 +37,8 @@ export interface RestModules {
   people: People;
   drive: Drive;
   crm: Crm;
+  robots: Robots;
+  calls: Calls;
 }
 
 export interface RestDeps extends RestModules {
@@ -59,6 +64,8 @@ export interface FamilyDeps extends RestModules {
     update(q: Queryable, id: number, change: { name: string; sort: number }): Promise<void>;
     remove(q: Queryable, id: number): Promise<void>;
   };
+  /** What applications are told. */
+  outgoing: () => Outgoing;
 }
 
 export interface Catalogue {
@@ -112,12 +119,13 @@ export function readPath(path: string): Target {
 export function createRest(deps: RestDeps) {
   const { db, people, now, publicUrl, secret, onError } = deps;
   const catalogue = createCatalogue();
-  const credentials = createCredentials({ db, people, now, publicUrl, secret, allScopes: () => catalogue.scopes });
+  const credentials = createCredentials({ db, people, now, publicUrl, secret, allScopes: () => catalogue.scopes, forgetApp: deps.robots.forgetApp });
+  const outgoing = createOutgoing({ ...deps, credentials });
   const limits = createLimits(deps.limits ?? {});
 
   function createCatalogue(): Catalogue {
     const familyDeps: FamilyDeps = {
-      ...deps, catalogue: () => catalogue, options: { get: store.options, set: store.setOptions }, memberId: () => credentials.memberId,
+      ...deps, catalogue: () => catalogue, options: { get: store.options, set: store.setOptions }, memberId: () => credentials.memberId, outgoing: () => outgoing,
       statuses: { list: store.statuses, insert: store.insertStatuses, update: store.updateStatus, remove: store.deleteStatus },
     };
     const methods = methodFamilies.flatMap((family) => family(familyDeps)).sort((a, b) => (a.key < b.key ? -1 : 1));
@@ -198,6 +206,7 @@ export function createRest(deps: RestDeps) {
   return {
     credentials,
     catalogue,
+    outgoing,
 
     /** `read` gives query and body; what it throws is answered like any other error. */
     async handle(path: string, read: () => Promise<Omit<RestRequest, 'path'>> | Omit<RestRequest, 'path'>): Promise<RestResponse> {

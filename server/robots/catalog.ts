@@ -155,7 +155,7 @@ function withTexts(value: unknown, raw: Readonly<Record<string, string>>): unkno
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, withTexts(one, raw)]));
 }
 
-/** The sentence on the card of a configured robot: its settings, said in words, fill the type's `summary`. */
-export function robotSummary(language: Language, typeId: string, said: Readonly<Record<string, string>>): string {
-  return folderOf(typeId).texts.text(language, 'summary', said);
+/** The sentence on the card of a configured robot: its settings, said in words, fill the type's `summary`. undefined: an application's robot has none. */
+export function robotSummary(language: Language, typeId: string, said: Readonly<Record<string, string>>): string | undefined {
+  return folders.get(typeId)?.texts.text(language, 'summary', said);
 }

@@ -3,6 +3,7 @@
  * rows to the effects of the run; every "read" was loaded before or is loaded set by set: runs of a
  * batch that wait for the same kind of thing are answered by one query (`createLoader`).
  */
+import { randomBytes } from 'node:crypto';
 import { UserError } from '../../shared/errors.ts';
 import { errorMessage, text as message } from '../../shared/messages.ts';
 import { type Crm, isEmpty, type ItemRow, type Origin, planChange, planInvoice, publicPath, verifyReferences } from '../crm/crm.ts';
@@ -116,6 +117,8 @@ export interface RunScope {
   /** Row of the item as this run left it; counts when the run succeeded. */
   row(): ItemRow;
   readonly notes: NonNullable<RunTrace['notes']>;
+  /** Until when the run waits for an application to answer; undefined: it does not. */
+  waitsUntil(): Date | undefined;
   /** A refusal that the robot turned into a result: the run is failed, and its results are kept. */
   refusal(): { code: string; params: Record<string, unknown> } | undefined;
 }
@@ -144,6 +147,7 @@ export function createRunScope(
   const { around, now, channels } = batch;
   const { directory, model } = around;
   const notes: NonNullable<RunTrace['notes']> = [];
+  let waitsUntil: Date | undefined;
   let refusal: { code: string; params: Record<string, unknown> } | undefined;
   const item = () => state.row;
   const note = (code: string, params: Record<string, unknown> = {}) => notes.push([code, params]);
@@ -281,6 +285,19 @@ export function createRunScope(
         }
       },
     },
+    apps: {
+      call({ appId, code, handler, employeeId, properties, waitsMs }) {
+        const token = waitsMs === null ? null : eventToken(arrival, runId);
+        if (waitsMs !== null) waitsUntil = new Date(now.getTime() + waitsMs);
+        effects.calls.push({
+          appId, kind: 'robot', url: handler, employeeId, runId, token,
+          content: {
+            code, properties, itemId: item().id, itemTypeId: item().itemTypeId, workflowId: workflowId(arrival, runId), token: token ?? eventToken(arrival, runId),
+            waitsSeconds: waitsMs === null ? null : waitsMs / 1000,
+          },
+        });
+      },
+    },
     items: {
       async change(changes, { as, appendToMultiple }) {
         try {
@@ -353,5 +370,15 @@ export function createRunScope(
     }));
   }
 
-  return { context, effects, row: item, notes, refusal: () => refusal };
+  return { context, effects, row: item, notes, refusal: () => refusal, waitsUntil: () => waitsUntil };
+}
+
+/** One arrival's robots are one workflow to an application. */
+function workflowId(arrival: ArrivalRow, runId: number): string {
+  return `${arrival.id.toString(16).padStart(14, '0')}.${String(runId).padStart(8, '0')}`;
+}
+
+/** By which an application answers a run. Nobody guesses the last part. */
+function eventToken(arrival: ArrivalRow, runId: number): string {
+  return `${workflowId(arrival, runId)}|A${runId}|${randomBytes(24).toString('base64url')}`;
 }

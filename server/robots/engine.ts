@@ -2,7 +2,7 @@
  * The engine: starts the robots of a stage for the items that arrived at it.
  *
  * A run (one robot, one arrival) is
- *   waiting    for its moment (dueAt), or for the robot above it (dueAt null);
+ *   waiting    for its moment (dueAt), for the robot above it (dueAt null), or, having called an application, for its answer;
  *   done       it acted; its effects, results and trace were written in the same transaction;
  *   skipped    it decided not to act: the condition was false, it had acted already;
  *   failed     it could not: nobody to send to, the chat is gone … the reason says what to do;
@@ -50,6 +50,8 @@ import { type CompiledRobot, type CompiledVersion, createVersions } from './vers
 export const maxDepth = 8;
 /** Arrivals per transaction: more gains little and holds rows longer. */
 const batchSize = 150;
+/** The reason of a run that acted and waits for an application; its `dueAt` is when that is given up. */
+export const waitsForAnswer = 'waits_for_answer';
 /** A poisoned arrival is tried this often, then given up visibly. */
 const maxAttempts = 5;
 
@@ -61,6 +63,8 @@ export interface EngineDeps {
   crm: Crm;
   writers: EffectWriters;
   channels(q: Queryable, version: number): Promise<Channels>;
+  /** Makes `robotType` know what applications brought, as of the version. */
+  refreshTypes(q: Queryable, version: number): Promise<void>;
   robotType(id: string): RobotType | undefined;
   publicUrl: string;
   now: () => Date;
@@ -149,6 +153,7 @@ export function createEngine(deps: EngineDeps) {
       crm.model(tx, config.crm),
       people.directory(tx, config.people),
       deps.channels(tx, config.channels),
+      deps.refreshTypes(tx, config.apps),
     ]);
     const versionIds = new Map<number, number | undefined>();
     for (const arrival of arrivals) {
@@ -162,7 +167,7 @@ export function createEngine(deps: EngineDeps) {
       }
     }
     const wanted = [...versionIds.values(), ...newestIds.values()].filter((id) => id !== undefined);
-    const compiled = await versions.load(tx, config.robots, wanted, { model, directory });
+    const compiled = await versions.load(tx, config, wanted, { model, directory });
     for (const [id, version] of given) compiled.set(id, version);
 
     const rows = new Map(items.map((item): [number, ItemState] => [item.id, { row: item }]));
@@ -251,7 +256,9 @@ export function createEngine(deps: EngineDeps) {
       else if (isBlocked && !isDue) wait(run, null, hasLeft, known);
       else if (isDue) {
         const stop = whyNoMore(robot, arrival, known);
-        if (stop) end(run, 'cancelled', stop, known);
+        // It has acted; what has come is the end of the application's time to answer.
+        if (before?.reason === waitsForAnswer) end(run, 'failed', 'app.no_answer', known, run.trace);
+        else if (stop) end(run, 'cancelled', stop, known);
         else await act(run, robot, work, state, known);
       } else {
         const plan = planMoment(robot, work, state, known, before !== undefined);
@@ -359,7 +366,10 @@ export function createEngine(deps: EngineDeps) {
     try {
       const results = await robot.settings.run(scope.context, scope.context);
       const refusal = scope.refusal();
-      end(run, refusal ? 'failed' : 'done', refusal?.code ?? null, known, traceOf(condition, scope.notes, refusal?.params));
+      const waitsUntil = scope.waitsUntil();
+      const trace = traceOf(condition, scope.notes, refusal?.params);
+      if (waitsUntil && !refusal) Object.assign(run, { state: 'waiting', reason: waitsForAnswer, dueAt: waitsUntil, trace });
+      else end(run, refusal ? 'failed' : 'done', refusal?.code ?? null, known, trace);
       if (Object.keys(results).length > 0) run.results = results;
       mergeEffects(known.unit.effects, scope.effects);
       known.actedInChain.add(chainKey);
@@ -583,7 +593,7 @@ export function createEngine(deps: EngineDeps) {
       for (const run of work.runs.values()) {
         const robot = work.version?.byId.get(run.robotId);
         // Only moments that follow a field move; a delay counted from the arrival stays, and who waits for the one above has none yet.
-        if (!robot || !work.state || run.state !== 'waiting' || run.dueAt === null || robot.timing.reference === null) continue;
+        if (!robot || !work.state || run.state !== 'waiting' || run.dueAt === null || run.reason === waitsForAnswer || robot.timing.reference === null) continue;
         const plan = planMoment(robot, work, work.state, known, false);
         if ('failure' in plan) end(run, 'failed', plan.failure, known, { params: { reference: plan.reference } });
         else if (plan.dueAt.getTime() === run.dueAt.getTime()) continue;
@@ -635,7 +645,7 @@ export function createEngine(deps: EngineDeps) {
         if (work.state) work.state.row = { ...work.state.row, stageId };
         await decideArrival(work, known);
         for (let round = 0; skipDelays && round < work.runs.size; round++) {
-          const waiting = [...work.runs.values()].filter((run) => run.state === 'waiting' && run.dueAt);
+          const waiting = [...work.runs.values()].filter((run) => run.state === 'waiting' && run.dueAt && run.reason !== waitsForAnswer);
           if (waiting.length === 0) break;
           work.dueRobotIds = new Set(waiting.map((run) => run.robotId));
           known.newestRobots.set(arrival.pipelineId, version);

@@ -406,6 +406,40 @@ export const field = {
     },
   }),
 
+  // ——— Properties of applications' robots: what is ready is what the application is sent.
+
+  /** A text, number, day or moment. Of exactly one placeholder the value as programs write it: '1000', '2026-11-24', 'user_5'. */
+  appValue: ({ isRequired, isMultiline, preset }: { isRequired: boolean; isMultiline: boolean; preset: string }): Field<string | number, unknown> => ({
+    widget: isMultiline ? 'richText' : 'text',
+    form: { isRequired, maxLength: maxTemplateLength, ...(preset === '' ? {} : { default: preset }) },
+    saved: z.union([template, z.number()]).default(preset),
+    check: (saved, env) => [...(isRequired && isEmptyValue(saved) ? [problem('setting.empty')] : []), ...templateProblems(String(saved), env)],
+    compile: (saved) => {
+      const compiled = compileTemplate(String(saved));
+      return (scope) => {
+        const single = compiled.value(scope.source);
+        return single ? forPrograms(single.value, single.field.kind) : compiled.render(scope.source, scope.reader(null), { escape: 'none' }).replaceAll('\u0000', '');
+      };
+    },
+  }),
+
+  /** Ready: 'user_5', of several a list of these; '' for nobody. */
+  appUsers: ({ isRequired, isMultiple }: { isRequired: boolean; isMultiple: boolean }): Field<RecipientSource[], string | string[]> => ({
+    widget: 'employees',
+    form: { isRequired },
+    saved: z.array(recipientSource).max(500).default([]),
+    check: (saved, env) => (isRequired && saved.length === 0 ? [problem('setting.nobody')] : saved.flatMap((source, index) => sourceProblems(source, env, String(index)))),
+    compile: (saved) => (scope) => {
+      const { employeeIds } = scope.recipients(saved);
+      if (isRequired && employeeIds.length === 0) throw new RobotFailure('recipients.none');
+      const named = employeeIds.map((id) => `user_${id}`);
+      return isMultiple ? named : (named[0] ?? '');
+    },
+  }),
+
+  /** Ready: 'Y' or 'N'. */
+  yesNo: (preset: boolean): Field<boolean, 'Y' | 'N'> => ({ ...field.switch(preset), compile: (saved) => () => (saved ? 'Y' : 'N') }),
+
   mailSender: (): Field<number | null, number | null> => ({
     widget: 'mailSender',
     form: {},
@@ -422,6 +456,20 @@ export const field = {
     compile: (saved) => () => saved,
   }),
 };
+
+/** A value as programs of Bitrix24 read it. */
+function forPrograms(value: unknown, kind: ValueKind): unknown {
+  if (Array.isArray(value)) return value.map((one) => forPrograms(one, kind));
+  if (isEmptyValue(value)) return '';
+  if (typeof value === 'boolean') return value ? 'Y' : 'N';
+  if (kind === 'employee') return `user_${idOf(value) ?? ''}`;
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value === 'object' && value !== null) {
+    if ('amount' in value && 'currency' in value) return `${String(value.amount)}|${String(value.currency)}`;
+    return 'value' in value ? String(value.value) : '';
+  }
+  return String(value);
+}
 
 export type Attachments = { kind: 'none' } | { kind: 'field'; field: string } | { kind: 'drive'; fileIds: number[] };
 

@@ -67,6 +67,10 @@ export interface RobotContext {
     send(letter: { sender: number | null; from: number | null; to: readonly number[]; subject: Text; text: Text; fileIds: readonly number[] }): void;
   };
   readonly sms: { send(message: { provider: number | null; to: readonly number[]; text: Text; maxLength: number }): void };
+  readonly apps: {
+    /** Has the handler of an application called after the commit. */
+    call(request: AppRequest): void;
+  };
   readonly items: {
     /** Changes the item through the one write path. A refusal comes back as its sentence, '' when all went well. */
     change(changes: Readonly<Record<string, unknown>>, options: { as: number | null; appendToMultiple: boolean }): Promise<string>;
@@ -76,13 +80,25 @@ export interface RobotContext {
   };
 }
 
+/** What an application's robot is told at its handler (app-robots.ts). */
+export interface AppRequest {
+  appId: number;
+  code: string;
+  handler: string;
+  /** Whose token the application gets. */
+  employeeId: number | null;
+  properties: Readonly<Record<string, unknown>>;
+  /** The run ends when the application answers, or when it has not by then. */
+  waitsMs: number | null;
+}
+
 export type ResultKinds = Readonly<Record<string, ValueKind>>;
 
 export interface RobotDefinition<F extends Record<string, Field>, R extends ResultKinds> {
   /** Stored in the database, so never renamed. Also the folder's name and the prefix of its locale keys. */
   id: string;
   /** The group of the catalogue: `robots.groups.<group>` in the locales. */
-  group: 'inform' | 'manage' | 'documents';
+  group: 'inform' | 'manage' | 'documents' | 'apps';
   settings: F;
   /** What robots after it may use: name → kind. */
   results: R;

@@ -20,11 +20,13 @@ import type { Drive } from '../drive/drive.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Live } from '../live/live.ts';
 import { type Actor, type Directory, fullName, type People } from '../people/people.ts';
-import { describeCatalog, failureText, robotType, robotTypes } from './catalog.ts';
+import { createAppRobots } from './app-robots.ts';
+import { deleteAppRobots } from './app-store.ts';
+import { describeCatalog, failureText, type RobotTypeDescription, robotType as shippedType, robotTypes } from './catalog.ts';
 import { asTrace, explain } from './conditions.ts';
 import { type ConfigEnv, copiesOf, findForeignSpeaker, findProblems, namedThings, pickerTree, type SavedRobot } from './config.ts';
 import { type Channels, readerOf } from './context.ts';
-import { createEngine, type EngineDeps } from './engine.ts';
+import { createEngine, type EngineDeps, waitsForAnswer } from './engine.ts';
 import { createJournal } from './journal.ts';
 import { catalogField, fieldCatalog } from './fields.ts';
 import { parseReference, type Reference } from './placeholders.ts';
@@ -36,12 +38,13 @@ import * as store from './store.ts';
 import { createTriggerCalls } from './trigger-calls.ts';
 import { describeTriggerTypes, findForeignMover, findTriggerProblems, triggerTitle } from './trigger-config.ts';
 import { createTriggerJournal } from './trigger-journal.ts';
-import { countTriggerRuns } from './trigger-store.ts';
+import { countTriggerRuns, deleteAppTriggers } from './trigger-store.ts';
 import { createTriggers } from './triggers.ts';
 import type { EffectWriters, UnitOfWork } from './unit-of-work.ts';
 import { print } from './values.ts';
 import { compileVersion, type RobotRecord, type TriggerRecord } from './versions.ts';
 
+export { type AppProperty, type AppPropertyType, appPropertyTypes, type AppRobotRow } from './app-store.ts';
 export type { Channels } from './context.ts';
 export type { RobotRecord } from './versions.ts';
 
@@ -73,7 +76,9 @@ export type Robots = ReturnType<typeof createRobots>;
 
 export function createRobots(deps: RobotsDeps) {
   const { db, jobs, live, people, drive, crm, now } = deps;
-  const engine = createEngine({ ...deps, robotType });
+  const appRobots = createAppRobots({ db, live, calls: deps.writers.calls, engine: () => engine, now });
+  const robotType = (id: string) => shippedType(id) ?? appRobots.type(id);
+  const engine = createEngine({ ...deps, robotType, refreshTypes: appRobots.refresh });
   const triggers = createTriggers({ ...deps, robotType });
 
   async function channelsNow(q: Queryable): Promise<Channels> {
@@ -81,7 +86,7 @@ export function createRobots(deps: RobotsDeps) {
   }
 
   function describeType(id: string, language: Language) {
-    return describeCatalog(language).find((type) => type.id === id);
+    return describeCatalog(language).find((type) => type.id === id) ?? appRobots.describe(language).find((type) => type.id === id);
   }
 
   /** How people know the robot: its own title, or that of its type. */
@@ -90,7 +95,7 @@ export function createRobots(deps: RobotsDeps) {
   }
 
   async function pipelineFor(q: Queryable, actor: Actor, pipelineId: number, wish: 'view' | 'edit'): Promise<{ pipeline: Pipeline; mayEdit: boolean }> {
-    const [model, rights] = await Promise.all([crm.model(q), people.access(q, actor)]);
+    const [model, rights] = await Promise.all([crm.model(q), people.access(q, actor), appRobots.refreshNow(q)]);
     const pipeline = model.pipeline(pipelineId);
     if (!pipeline || pipeline.deletedAt || rights.scope('view', pipeline.itemTypeId, pipelineId) === 'none') {
       throw new UserError('request.not_found', { kind: 'pipeline', id: pipelineId });
@@ -250,7 +255,7 @@ export function createRobots(deps: RobotsDeps) {
 
   /** Why the run is as it is, in the reader's language. */
   async function explainRuns(q: Queryable, actor: Actor, rows: readonly store.JournalRow[]): Promise<RunView[]> {
-    const [model, directory] = await Promise.all([crm.model(q), people.directory(q)]);
+    const [model, directory] = await Promise.all([crm.model(q), people.directory(q), appRobots.refreshNow(q)]);
     const reader = readerOf(directory, actor.employeeId);
     const names = namesOf({
       model, directory, publicUrl: deps.publicUrl, contacts: new Map(), companies: new Map(), itemTitles: new Map(), fileNames: new Map(), chatTitles: new Map(),
@@ -366,7 +371,15 @@ export function createRobots(deps: RobotsDeps) {
     },
     ...createTriggerCalls({ db, people, crm, triggers, publicUrl: deps.publicUrl, now, pipelineFor }),
     ...createTriggerJournal({ db, people, crm, publicUrl: deps.publicUrl, visibleItem, pipelineFor }),
-    catalog: describeCatalog,
+    async catalog(language: Language): Promise<readonly RobotTypeDescription[]> {
+      await appRobots.refreshNow(db);
+      return [...describeCatalog(language), ...appRobots.describe(language)];
+    },
+    /** An application is gone: its robots and triggers leave the catalogues. Those that people set up stay, and say so when they run. */
+    async forgetApp(tx: Tx, appId: number): Promise<void> {
+      await Promise.all([deleteAppRobots(tx, appId), deleteAppTriggers(tx, appId), bumpConfig(tx, 'apps')]);
+    },
+    appRobots: { ...appRobots.registry, answer: appRobots.answer, log: appRobots.log },
     triggerTypes: describeTriggerTypes,
     listRuns: journal.listRuns,
     exportRuns: journal.exportRuns,
@@ -627,7 +640,8 @@ export function createRobots(deps: RobotsDeps) {
     async runNow(actor: Actor, runId: number): Promise<void> {
       await db.transaction(async (tx) => {
         const { run } = await runForAction(tx, actor, runId);
-        if (run.state !== 'waiting') throw new UserError('robots.run_not_waiting', { id: runId });
+        // One that waits for an application has acted already.
+        if (run.state !== 'waiting' || run.reason === waitsForAnswer) throw new UserError('robots.run_not_waiting', { id: runId });
         await store.updateRuns(tx, [{ ...run, dueAt: now() }]);
         await jobs.wake(tx, 'waiting-runs');
       });

@@ -24,7 +24,7 @@ export function robotsRoutes({ robots }: { robots: Robots }): FastifyPluginAsync
   return async (app) => {
     app.get('/api/robot-types', {
       schema: { tags, summary: 'The catalogue of robot types', description: 'In the reader\'s language: forms, results, examples.', response: { 200: z.array(api.robotTypeDescription) } },
-    }, async (request) => robots.catalog(request.actor.language).map((type) => ({
+    }, async (request) => (await robots.catalog(request.actor.language)).map((type) => ({
       ...type, form: type.form.map((field) => ({ ...field })), results: [...type.results], examples: [...type.examples],
     })));
 

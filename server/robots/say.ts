@@ -9,7 +9,7 @@ import type { ConditionGroup, ConditionRule, ConditionValue } from '../../shared
 import { type RecipientSource, recipientSource } from '../../shared/api/people.ts';
 import { type Language, text } from '../../shared/messages.ts';
 import { fullName } from '../people/people.ts';
-import { type FormFieldDescription, robotSummary } from './catalog.ts';
+import { type FormFieldDescription, robotSummary, type RobotTypeDescription } from './catalog.ts';
 import { operatorsWithoutValue } from './conditions.ts';
 import { type ConfigEnv, knownFor } from './config.ts';
 import { catalogField, fieldCatalog } from './fields.ts';
@@ -195,6 +195,11 @@ export function titleOf(robot: RobotRecord, env: Pick<ConfigEnv, 'describeType' 
   return robot.title || env.describeType(robot.type, env.language)?.title || robot.type;
 }
 
+/** «ИНН: 7707083893; Сумма: …»: robots of applications have no sentence of their own. */
+function settingsSaid({ title, form }: RobotTypeDescription, said: Readonly<Record<string, string>>): string {
+  return form.map(({ name, label }) => `${label}: ${said[name] ?? nothingYet}`).join('; ') || title;
+}
+
 export function sentencesOf(robots: readonly RobotRecord[], env: SayEnv): Sentences[] {
   return robots.map((robot, place) => {
     const known = knownFor(robots, place, env);
@@ -203,7 +208,7 @@ export function sentencesOf(robots: readonly RobotRecord[], env: SayEnv): Senten
     return {
       robotId: robot.id,
       title: titleOf(robot, env),
-      what: described ? robotSummary(env.language, robot.type, said) : robot.type,
+      what: described ? (robotSummary(env.language, robot.type, said) ?? settingsSaid(described, said)) : robot.type,
       when: sayTiming(robot, known, env.language),
       condition: sayCondition(robot.condition, known, env),
     };

@@ -5,6 +5,7 @@
  * Each run appends to effects of its own, merged when the run succeeded: a run that fails half way
  * leaves nothing.
  */
+import type { Calls, NewCall } from '../calls/calls.ts';
 import type { Crm, ItemPlan } from '../crm/crm.ts';
 import type { ConfigVersions, Tx } from '../db/db.ts';
 import type { Deliveries, NewDelivery } from '../deliveries/deliveries.ts';
@@ -26,10 +27,11 @@ export interface Effects {
   deliveries: NewDelivery[];
   plans: ItemPlan[];
   invoices: InvoiceToInsert[];
+  calls: NewCall[];
 }
 
 export function noEffects(): Effects {
-  return { notifications: [], comments: [], posts: [], chats: [], members: [], messages: [], deliveries: [], plans: [], invoices: [] };
+  return { notifications: [], comments: [], posts: [], chats: [], members: [], messages: [], deliveries: [], plans: [], invoices: [], calls: [] };
 }
 
 export interface UnitOfWork {
@@ -57,6 +59,7 @@ export function mergeEffects(into: Effects, from: Effects): void {
   pushAll(into.deliveries, from.deliveries);
   pushAll(into.plans, from.plans);
   pushAll(into.invoices, from.invoices);
+  pushAll(into.calls, from.calls);
 }
 
 export interface EffectWriters {
@@ -66,6 +69,7 @@ export interface EffectWriters {
   feed: Feed;
   chat: Chat;
   deliveries: Deliveries;
+  calls: Calls;
 }
 
 /**
@@ -81,9 +85,10 @@ export async function flush(tx: Tx, unit: UnitOfWork, to: EffectWriters, now: Da
   const writes: Promise<unknown>[] = [];
   if (effects.chats.length > 0) writes.push(to.chat.insertChats(tx, effects.chats));
   if (effects.members.length > 0) writes.push(to.chat.insertMembers(tx, effects.members));
-  if (effects.comments.length > 0) writes.push(to.crm.insertComments(tx, effects.comments));
+  if (effects.comments.length > 0) writes.push(to.crm.insertComments(tx, effects.comments, config));
   if (effects.posts.length > 0) writes.push(to.feed.writePosts(tx, effects.posts));
   if (effects.deliveries.length > 0) writes.push(to.deliveries.queue(tx, effects.deliveries));
+  if (effects.calls.length > 0) writes.push(to.calls.queue(tx, effects.calls));
   if (effects.plans.length > 0) {
     writes.push(to.crm.writeItems(tx, effects.plans, now, config).then(() => to.crm.insertInvoices(tx, effects.invoices)));
   }

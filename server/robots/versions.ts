@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import type { Condition, Timing } from '../../shared/api/robots.ts';
 import type { triggerRecord } from '../../shared/api/triggers.ts';
 import type { CrmModel } from '../crm/crm.ts';
-import type { Queryable } from '../db/db.ts';
+import type { ConfigVersions, Queryable } from '../db/db.ts';
 import type { Directory } from '../people/people.ts';
 import { type CompiledCondition, compileCondition } from './conditions.ts';
 import type { SettingsEnv } from './field.ts';
@@ -154,9 +154,10 @@ export function createVersions({ robotType }: { robotType(id: string): RobotType
       return (await headsAt(q, robotsVersion)).byPipeline.get(pipelineId)?.at(-1)?.id;
     },
     /** Compiled versions by id. Fields are looked up in the newest model, so a new model compiles anew. */
-    async load(q: Queryable, robotsVersion: number, ids: readonly number[], env: Omit<CompileEnv, 'itemTypeId' | 'robotType'>): Promise<Map<number, CompiledVersion>> {
-      const known = await headsAt(q, robotsVersion);
-      const key = (id: number) => `${id} ${env.model.version} ${env.directory.company.language}`;
+    async load(q: Queryable, config: Pick<ConfigVersions, 'robots' | 'apps'>, ids: readonly number[], env: Omit<CompileEnv, 'itemTypeId' | 'robotType'>): Promise<Map<number, CompiledVersion>> {
+      const known = await headsAt(q, config.robots);
+      // What applications changed of their robots compiles anew, too.
+      const key = (id: number) => `${id} ${config.apps} ${env.model.version} ${env.directory.company.language}`;
       const missing = [...new Set(ids)].filter((id) => !compiled.has(key(id)));
       if (missing.length > 0) {
         if (compiled.size + missing.length > maxKept) compiled = new Map();

@@ -461,6 +461,7 @@ export const table: readonly Row[] = [
   row('GET /api/robot-types', everybody),
   row('GET /api/trigger-types', everybody),
   row('GET /api/app-triggers', everybody),
+  row('GET /api/app-calls', adminsOnly),
   row('GET /api/pipelines/{pipelineId}/triggers/{triggerId}/webhook', '-xx+x+', byTrigger),
   row('POST /api/pipelines/{pipelineId}/triggers/{triggerId}/webhook', '-xx+x+', byTrigger),
   row('GET /api/trigger-calls/{triggerId}/{secret}', '------', async (w) => guessedCall(w)),

@@ -222,6 +222,7 @@ export async function runRobot(type: RobotType, settings: unknown, given: Given 
     sms: {
       send: ({ provider, to, text, maxLength }) => to.forEach((id) => ask('sms', { to: id, provider, text: text(id), maxLength })),
     },
+    apps: { call: ({ code, properties, waitsMs }) => void ask('call', { code, properties, waitsMs }) },
     items: {
       async change(changes, { as, appendToMultiple }) {
         ask('change', { changes, as, appendToMultiple });

@@ -196,7 +196,7 @@ async function play(stage: Stage, paper: ReturnType<typeof createPaper>): Promis
   const lists = await Promise.all(founders.map(chatsOf));
   const title = lists[0]?.find((chat) => chat.id === chatId)?.title ?? '';
   d.check(lists.every((list) => list.some((chat) => chat.id === chatId)), words.chatMade(title, names(founders)), chatMs);
-  d.check(made.state === 'done', words.result(vestnik.robots.catalog(company.language).find((type) => type.id === 'create-group-chat')?.results[0]?.title ?? '', String(chatId)));
+  d.check(made.state === 'done', words.result((await vestnik.robots.catalog(company.language)).find((type) => type.id === 'create-group-chat')?.results[0]?.title ?? '', String(chatId)));
   await move(small, 'contract');
   const smallChatId = Number((await run(small, 'createChat')).results?.chatId);
   d.check((await chatsOf('lawyer')).some((chat) => chat.id === smallChatId && chat.id !== chatId), words.smallChat(words.deals.small));
