@@ -20,6 +20,12 @@ declare module 'vue-router' {
   }
 }
 
+/** An id that stands in an address, if it is one. */
+function idOf(text: unknown): number | undefined {
+  const id = typeof text === 'string' ? Number(text) : 0;
+  return Number.isSafeInteger(id) && id > 0 ? id : undefined;
+}
+
 const routes: RouteRecordRaw[] = [
   { path: '/sign-in', component: () => import('./pages/sign-in/sign-in.vue'), meta: { isPublic: true, title: 'web.sign_in.title' } },
   { path: '/setup/:token', component: () => import('./pages/entry/setup.vue'), meta: { isPublic: true, title: 'web.setup.page', texts: ['web-entry'] } },
@@ -48,7 +54,7 @@ const routes: RouteRecordRaw[] = [
   { path: '/crm/:type/import', component: () => import('./pages/import/import.vue'), meta: { title: 'web.crm.import', texts: ['web-board'] } },
   { path: '/crm/:type/:view(list)?', component: () => import('./pages/crm/crm.vue'), meta: { title: 'web.section.crm', texts: ['web-board'] } },
   { path: '/', redirect: () => localStorage.getItem('vestnik.section') ?? '/crm' },
-  { path: '/messenger/:chatId(\\d+)?', component: () => import('./pages/messenger/messenger.vue'), meta: { texts: ['web-messenger', 'messaging'], title: 'web.section.messenger' } },
+  { path: '/messenger/:chatId(\\d+)?', component: () => import('./pages/messenger/messenger.vue'), props: ({ params, query }) => ({ chatId: idOf(params.chatId), messageId: idOf(query.message), withId: idOf(query.with) }), meta: { texts: ['web-messenger', 'messaging'], title: 'web.section.messenger' } },
   { path: '/crm/:type/robots', component: () => import('./pages/robots/robots.vue'), meta: { texts: ['web-robots', 'web-runs'], title: 'web.robots.robots' } },
   { path: '/crm/contacts', component: () => import('./pages/clients/clients-page.vue'), props: { kind: 'contact' }, meta: { title: 'web.clients.contacts', texts: ['web-card'] } },
   { path: '/crm/companies', component: () => import('./pages/clients/clients-page.vue'), props: { kind: 'company' }, meta: { title: 'web.clients.companies', texts: ['web-card'] } },
@@ -58,6 +64,9 @@ const routes: RouteRecordRaw[] = [
   { path: '/items/:id(\\d+)', component: () => import('./pages/card/card-page.vue'), props: ({ params }) => ({ id: Number(params.id) }), meta: { isOver: true, title: 'web.card.title', texts: ['web-card'] } },
   { path: '/drive/file/:fileId', component: () => import('./pages/drive/drive.vue'), meta: { title: 'web.section.drive', texts: ['web-drive'] } },
   { path: '/drive/:place?', component: () => import('./pages/drive/drive.vue'), meta: { title: 'web.section.drive', texts: ['web-drive'] } },
+  { path: '/feed/:postId(\\d+)?', component: () => import('./pages/feed/feed.vue'), meta: { texts: ['web-feed'], title: 'web.section.feed' } },
+  { path: '/feed/:postId(\\d+)?', component: () => import('./pages/feed/feed.vue'), props: ({ params, query }) => ({ postId: idOf(params.postId), tag: typeof query.tag === 'string' ? query.tag : '' }), meta: { texts: ['web-feed'], title: 'web.section.feed' } },
+  { path: '/notifications', component: () => import('./pages/notifications/notifications.vue'), meta: { texts: ['web-bell'], title: 'web.shell.bell' } },
   { path: '/:rest(.*)*', component: () => import('./pages/not-found/not-found.vue'), meta: { title: 'web.not_found.title' } },
 ];
 

@@ -79,7 +79,7 @@ async function later(): Promise<void> {
   clock.advance('1 minute');
   await drain();
 }
-const settings = { isSoundOn: true, quiet: { isOn: false, from: '22:00', until: '08:00', isWeekendQuiet: false } };
+const settings = { isSoundOn: true, isReadOnSight: true, quiet: { isOn: false, from: '22:00', until: '08:00', isWeekendQuiet: false } };
 
 beforeEach(async () => {
   answer = { status: 201 };

@@ -56,7 +56,7 @@ export interface PushOptions {
   onError: (error: unknown, where: string) => void;
 }
 
-const defaults: NotificationSettings = { isSoundOn: true, quiet: { isOn: false, from: '22:00', until: '08:00', isWeekendQuiet: false } };
+const defaults: NotificationSettings = { isSoundOn: true, isReadOnSight: true, quiet: { isOn: false, from: '22:00', until: '08:00', isWeekendQuiet: false } };
 const keptKeys = z.object({ privateKey: z.string() });
 
 /** Time for an open tab to show it and the person to read it there. */

@@ -14,7 +14,12 @@ export const quietHours = z.strictObject({
 });
 export type QuietHours = z.output<typeof quietHours>;
 
-export const notificationSettings = z.strictObject({ isSoundOn: z.boolean(), quiet: quietHours });
+export const notificationSettings = z.strictObject({
+  isSoundOn: z.boolean(),
+  /** What has stood on the screen for a moment counts as read; else only what was clicked. */
+  isReadOnSight: z.boolean().default(true),
+  quiet: quietHours,
+});
 export type NotificationSettings = z.output<typeof notificationSettings>;
 export const notificationSettingsAnswer = notificationSettings.extend({
   /** Until when it is quiet now; null: it is not. */

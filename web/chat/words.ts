@@ -40,8 +40,8 @@ export const reactionNames = ['like', 'heart', 'laugh', 'celebrate', 'surprise',
 
 /** How the kinds of messages look: a sign, a colour, a word. Plain ones have none. */
 export const kindLooks: Readonly<Record<string, { icon: string; frame: string; mark: string }>> = {
-  announcement: { icon: 'i-lucide-megaphone', frame: 'border-info/40 bg-info/5', mark: 'text-info' },
+  announcement: { icon: 'i-lucide-megaphone', frame: 'border-sky-300 bg-sky-50 dark:border-sky-800 dark:bg-sky-950', mark: 'text-sky-800 dark:text-sky-200' },
   notice: { icon: 'i-lucide-bell-ring', frame: 'border-accented bg-elevated/60', mark: 'text-toned' },
-  important: { icon: 'i-lucide-circle-alert', frame: 'border-warning/50 bg-warning/10', mark: 'text-warning' },
-  alarm: { icon: 'i-lucide-siren', frame: 'border-error/60 bg-error/10', mark: 'text-error' },
+  important: { icon: 'i-lucide-circle-alert', frame: 'border-amber-400 bg-amber-50 dark:border-amber-700 dark:bg-amber-950', mark: 'text-amber-900 dark:text-amber-200' },
+  alarm: { icon: 'i-lucide-siren', frame: 'border-red-400 bg-red-50 dark:border-red-700 dark:bg-red-950', mark: 'text-red-900 dark:text-red-200' },
 };
