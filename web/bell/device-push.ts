@@ -32,6 +32,20 @@ function isSameKey(a: ArrayBuffer | null | undefined, b: Uint8Array): boolean {
   return a !== null && a !== undefined && a.byteLength === b.byteLength && new Uint8Array(a).every((byte, i) => byte === b[i]);
 }
 
+/** Before signing out: whoever sits here next is not told what was meant for this person. */
+export async function forgetThisDevice(): Promise<void> {
+  try {
+    const registration = canPush ? await navigator.serviceWorker.getRegistration() : undefined;
+    const subscription = await registration?.pushManager.getSubscription();
+    if (!subscription) return;
+    const { items } = await api.get<{ items: Device[] }>('/api/push/devices');
+    const mine = items.find((device) => device.endpoint === subscription.endpoint);
+    await Promise.allSettled([subscription.unsubscribe(), mine && api.del(`/api/push/devices/${mine.id}`)]);
+  } catch {
+    // Signing out goes on whatever the browser says; a device that is gone is forgotten by the server in time.
+  }
+}
+
 export function useDevicePush() {
   const devices = shallowRef<Device[]>([]);
   const endpoint = ref<string>();
