@@ -9,6 +9,7 @@ import type { departmentsResponse, EmployeeResponse, employeesResponse } from '.
 import { api } from './api.ts';
 import type { Json } from './json.ts';
 import { listen } from './live.ts';
+import { renew } from './renew.ts';
 import { onForget } from './session.ts';
 
 export type Employee = Json<EmployeeResponse>;
@@ -30,7 +31,7 @@ let stopListening: (() => void) | undefined;
 export function useDirectory() {
   const cache = useQueryCache();
   stopListening ??= listen('company', () => {
-    void cache.invalidateQueries({ key: ['directory'] });
+    renew(cache, ['directory']);
   });
   const employeesQuery = useQuery({ key: ['directory', 'employees'], query: allEmployees, staleTime: 10 * 60_000 });
   const departmentsQuery = useQuery({

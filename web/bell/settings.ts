@@ -6,6 +6,7 @@ import type { NotificationSettings, notificationSettingsAnswer } from '../../sha
 import { api } from '../api.ts';
 import type { Json } from '../json.ts';
 import { useLive } from '../live.ts';
+import { renew } from '../renew.ts';
 import { useSession } from '../session.ts';
 
 export type Settings = Json<z.output<typeof notificationSettingsAnswer>>;
@@ -15,7 +16,7 @@ export function useNotificationSettings() {
   const cache = useQueryCache();
   const query = useQuery({ key: ['notification-settings'], query: () => api.get<Settings>('/api/notification-settings'), staleTime: 5 * 60_000 });
   useLive(() => `employee:${me.value.id}`, ({ what }) => {
-    if (what === 'notification-settings') void cache.invalidateQueries({ key: ['notification-settings'] });
+    if (what === 'notification-settings') renew(cache, ['notification-settings']);
   });
   const settings = computed(() => query.data.value);
   return {

@@ -7,6 +7,7 @@ import type { notificationCounters } from '../../shared/api/notifications.ts';
 import { api } from '../api.ts';
 import type { Json } from '../json.ts';
 import { useLive } from '../live.ts';
+import { renew } from '../renew.ts';
 import { titleCount } from '../router.ts';
 import { useSession } from '../session.ts';
 
@@ -16,8 +17,8 @@ export function useCounters() {
   const bell = useQuery({ key: ['counters', 'notifications'], query: () => api.get<Json<z.output<typeof notificationCounters>>>('/api/notifications/counters') });
   const chats = useQuery({ key: ['counters', 'chats'], query: () => api.get<Json<z.output<typeof chatCounters>>>('/api/chats/counters') });
   useLive(() => `employee:${me.value.id}`, ({ what }) => {
-    if (what === 'notifications' || what === 'resync') void cache.invalidateQueries({ key: ['counters', 'notifications'] });
-    if (what === 'chats' || what === 'resync') void cache.invalidateQueries({ key: ['counters', 'chats'] });
+    if (what === 'notifications' || what === 'resync') renew(cache, ['counters', 'notifications']);
+    if (what === 'chats' || what === 'resync') renew(cache, ['counters', 'chats']);
   });
   const unreadNotifications = computed(() => bell.data.value?.unread ?? 0);
   const unreadChats = computed(() => chats.data.value?.unreadChats ?? 0);
