@@ -2,7 +2,7 @@
  * The web pages: what Vite built into web/dist. Files with a hash in their name are kept by browsers for good; every address
  * that is no file and not ours otherwise (/api, /rest, /i) is a page of the application, which reads the address itself.
  */
-import { existsSync, globSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
@@ -24,15 +24,17 @@ export const pageHeaders = {
   'cache-control': 'no-cache',
 } as const;
 
+/** Names as the build gives them; whether there is such a file is seen when it is sent. */
+const servedFile = /^\/(assets\/)?[\w-][\w.-]*\.(js|css|svg|png|ico|woff2|webmanifest)$/;
+
 const folder = fileURLToPath(new URL('../../web/dist/', import.meta.url));
 
 /** `directory` is that of a build; absent: web/dist. */
 export function webRoutes({ directory = folder }: { directory?: string } = {}): FastifyPluginAsyncZod {
   return async (app) => {
-    const isBuilt = existsSync(join(directory, 'index.html'));
-    // Only these are served: whatever else an address names is a page or is not there.
-    const files = new Set(isBuilt ? globSync('{*,assets/*}', { cwd: directory }).filter((name) => !/\.(br|gz)$|^index\.html$|^assets$/.test(name)) : []);
     await app.register(fastifyStatic, { root: directory, serve: false, preCompressed: true, cacheControl: false });
+    // Asked each time: a build may come, or come anew, while we run.
+    const isBuilt = () => existsSync(join(directory, 'index.html'));
 
     app.route({
       method: 'GET',
@@ -41,7 +43,7 @@ export function webRoutes({ directory = folder }: { directory?: string } = {}): 
       schema: { hide: true },
       handler(request, reply) {
         const path = request.url.split('?', 1)[0] ?? '/';
-        if (files.has(path.slice(1))) {
+        if (servedFile.test(path)) {
           reply.headers(pageHeaders);
           if (path.startsWith('/assets/')) reply.header('cache-control', 'public, max-age=31536000, immutable');
           return reply.sendFile(path.slice(1));
@@ -49,7 +51,7 @@ export function webRoutes({ directory = folder }: { directory?: string } = {}): 
         // What looks like a file or belongs to a program is not a page.
         if (/^\/(api|rest|i|oauth|assets|metrics)(\/|$)/.test(path) || /\.[a-z0-9]{1,8}$/i.test(path)) return reply.callNotFound();
         reply.headers(pageHeaders);
-        if (!isBuilt) return reply.code(503).type('text/html; charset=utf-8').send(notBuilt());
+        if (!isBuilt()) return reply.code(503).type('text/html; charset=utf-8').send(notBuilt());
         return reply.sendFile('index.html');
       },
     });
