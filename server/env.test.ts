@@ -13,7 +13,7 @@ test('nothing has to be set', () => {
   const env = readEnv({ DATA_DIR: join(dir, 'new'), PORT: '', LOG_LEVEL: ' ' });
   assert.deepEqual(
     { ...env, secret: env.secret.length, dataDir: '' },
-    { port: 3000, host: '127.0.0.1', publicUrl: 'http://127.0.0.1:3000', trustProxy: false, dataDir: '', databaseUrl: null, databasePoolSize: 20, maxFileMb: 1024, allowedPrivateHosts: [], services: ['web', 'worker'], secret: 64, logLevel: 'info' },
+    { port: 3000, host: '127.0.0.1', publicUrl: 'http://127.0.0.1:3000', trustProxy: false, tls: null, restLimits: { requestsPerSecond: 0, operatingSeconds: 0 }, dataDir: '', databaseUrl: null, databasePoolSize: 20, maxFileMb: 1024, allowedPrivateHosts: [], services: ['web', 'worker'], secret: 64, logLevel: 'info' },
   );
 });
 
@@ -25,6 +25,12 @@ test('the secret is made once, for us only, and never replaced', () => {
   assert.equal(readEnv({ DATA_DIR, VESTNIK_SECRET: secret }).secret, secret);
   writeFileSync(join(DATA_DIR, 'secret'), '');
   assert.throws(() => readEnv({ DATA_DIR }), /Cannot keep|holds no secret/);
+});
+
+test('a certificate needs its key, and makes the address https', () => {
+  const env = readEnv({ VESTNIK_SECRET: secret, TLS_CERT: '/a/cert.pem', TLS_KEY: '/a/key.pem', PORT: '443' });
+  assert.deepEqual([env.tls, env.publicUrl], [{ certFile: '/a/cert.pem', keyFile: '/a/key.pem' }, 'https://127.0.0.1:443']);
+  for (const half of [{ TLS_CERT: 'cert.pem' }, { TLS_KEY: 'key.pem' }]) assert.throws(() => readEnv({ VESTNIK_SECRET: secret, ...half }), { message: 'TLS_CERT and TLS_KEY go together: set both or none.' });
 });
 
 test('good values are understood', () => {
@@ -43,6 +49,10 @@ const bad: Record<keyof typeof variables, readonly string[]> = {
   PORT: ['abc', '-1', '65536', '80.5', '0x50', '1e3'],
   HOST: ['a b', 'http://x'],
   PUBLIC_URL: ['crm.example.com', 'ftp://x', 'https://x/path', 'https://x/?a'],
+  TLS_CERT: [],
+  TLS_KEY: [],
+  REST_REQUESTS_PER_SECOND: ['-1', 'many'],
+  REST_OPERATING_SECONDS: ['601', 'x'],
   TRUST_PROXY: ['yes', '1.2.3.4/99', '1.2.3', '1.2.3.4/8/8', '127.0.0.1,'],
   DATA_DIR: [],
   DATABASE_URL: ['mysql://x/y', 'localhost', '5432'],

@@ -65,6 +65,30 @@ export const variables = {
       .transform((text): string | null => (URL.canParse(text) ? new URL(text).origin : null))
       .default(null),
   },
+  TLS_CERT: {
+    about: 'The file of a certificate with its chain (PEM): then Vestnik speaks TLS itself. SIGHUP reads it anew.',
+    fallback: 'no TLS',
+    expected: 'a path, together with TLS_KEY',
+    schema: z.string().transform((path): string | null => resolve(path)).default(null),
+  },
+  TLS_KEY: {
+    about: 'The file of the private key of TLS_CERT (PEM).',
+    fallback: 'no TLS',
+    expected: 'a path, together with TLS_CERT',
+    schema: z.string().transform((path): string | null => resolve(path)).default(null),
+  },
+  REST_REQUESTS_PER_SECOND: {
+    about: 'Requests per second of one webhook or application in the REST gateway, with bursts of 25 times as many; 0: no limit.',
+    fallback: '0',
+    expected: 'a number from 0 to 100000',
+    schema: wholeNumber(0, 100_000).default(0),
+  },
+  REST_OPERATING_SECONDS: {
+    about: 'Seconds that one method of the REST gateway may take one webhook or application within ten minutes; 0: no limit.',
+    fallback: '0',
+    expected: 'a number from 0 to 600',
+    schema: wholeNumber(0, 600).default(0),
+  },
   TRUST_PROXY: {
     about: 'Whose X-Forwarded-* headers are believed: the addresses of your reverse proxies, on (anybody) or off (nobody).',
     fallback: 'off',
@@ -133,6 +157,9 @@ export interface Env {
   readonly host: string;
   /** Without a slash at the end. */
   readonly publicUrl: string;
+  /** Paths of certificate and key; null: no TLS. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  readonly restLimits: { readonly requestsPerSecond: number; readonly operatingSeconds: number };
   readonly trustProxy: boolean | readonly string[];
   /** Absolute. */
   readonly dataDir: string;
@@ -163,6 +190,11 @@ export function readEnv(source: Record<string, string | undefined> = process.env
   const port = read('PORT', variables.PORT);
   const host = read('HOST', variables.HOST);
   const publicUrl = read('PUBLIC_URL', variables.PUBLIC_URL);
+  const certFile = read('TLS_CERT', variables.TLS_CERT);
+  const keyFile = read('TLS_KEY', variables.TLS_KEY);
+  if ((certFile === null) !== (keyFile === null)) faults.push('TLS_CERT and TLS_KEY go together: set both or none.');
+  const requestsPerSecond = read('REST_REQUESTS_PER_SECOND', variables.REST_REQUESTS_PER_SECOND);
+  const operatingSeconds = read('REST_OPERATING_SECONDS', variables.REST_OPERATING_SECONDS);
   const trust = read('TRUST_PROXY', variables.TRUST_PROXY);
   const dataDir = read('DATA_DIR', variables.DATA_DIR);
   const databaseUrl = read('DATABASE_URL', variables.DATABASE_URL);
@@ -173,6 +205,7 @@ export function readEnv(source: Record<string, string | undefined> = process.env
   const secret = read('VESTNIK_SECRET', variables.VESTNIK_SECRET);
   const logLevel = read('LOG_LEVEL', variables.LOG_LEVEL);
   if (
+    faults.length > 0 || certFile === undefined || keyFile === undefined || requestsPerSecond === undefined || operatingSeconds === undefined ||
     port === undefined || host === undefined || publicUrl === undefined || trust === undefined || dataDir === undefined || databaseUrl === undefined ||
     databasePoolSize === undefined || maxFileMb === undefined || allowedPrivateHosts === undefined || chosen === undefined || secret === undefined || logLevel === undefined
   ) {
@@ -181,7 +214,9 @@ export function readEnv(source: Record<string, string | undefined> = process.env
   return {
     port,
     host,
-    publicUrl: publicUrl ?? `http://${urlHost(host)}:${port}`,
+    publicUrl: publicUrl ?? `${certFile ? 'https' : 'http'}://${urlHost(host)}:${port}`,
+    tls: certFile !== null && keyFile !== null ? { certFile, keyFile } : null,
+    restLimits: { requestsPerSecond, operatingSeconds },
     trustProxy: trust,
     dataDir,
     databaseUrl,

@@ -3,6 +3,7 @@
  * The only file with side effects when imported.
  */
 import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { TransientError } from '../shared/errors.ts';
@@ -66,10 +67,17 @@ function explain(error: unknown, env: Env): string | undefined {
   const { port, host } = env;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (isPortTaken(error)) return text(language, 'start.port_taken', { port, host });
-  if (code === 'EACCES') return text(language, 'start.port_forbidden', { port });
+  if (code === 'EACCES' && !(error instanceof Error && 'path' in error)) return text(language, 'start.port_forbidden', { port });
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return text(language, 'start.host_unknown', { host });
+  if (env.tls && isCertificateFault(error)) return text(language, 'start.tls_invalid', { problem: messageOf(error) });
   if (error instanceof TransientError) return text(language, 'start.database_unavailable', { problem: messageOf(error.cause) });
   return undefined;
+}
+
+/** A file that cannot be read, or holds no certificate, or a key that belongs to another one. */
+function isCertificateFault(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR' || code.startsWith('ERR_OSSL') || code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS');
 }
 
 /** Letters and digits that are not mistaken for each other: it is typed from a screen, once. */
@@ -120,6 +128,10 @@ const seedDemoInto: NonNullable<VestnikOptions['seedDemo']> = async (running, ch
   return demo && { email: demo.company.people.salesHead.email, password: demo.password };
 };
 
+function readTls({ certFile, keyFile }: NonNullable<Env['tls']>): { cert: string; key: string } {
+  return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+}
+
 function readArguments() {
   try {
     return parseArgs({ options: { demo: { type: 'boolean' }, setup: { type: 'boolean' }, language: { type: 'string' }, help: { type: 'boolean', short: 'h' } } }).values;
@@ -153,6 +165,8 @@ async function main(): Promise<void> {
       services: { web: env.services.includes('web'), worker: env.services.includes('worker') },
       logLevel: env.logLevel,
       trustProxy: env.trustProxy,
+      tls: env.tls ? readTls(env.tls) : undefined,
+      restLimits: env.restLimits,
       seedDemo: seedDemoInto,
     });
     if (isStopping) return;

@@ -17,7 +17,7 @@ import { budgetsFrom, createDeliveries, createOutbound } from './deliveries/deli
 import { deliveriesRoutes } from './deliveries/routes.ts';
 import { createDrive } from './drive/drive.ts';
 import { driveRoutes } from './drive/routes.ts';
-import { type App, buildApp, type HttpOptions } from './http/http.ts';
+import { type App, buildApp, type HttpOptions, renewCertificate } from './http/http.ts';
 import { webRoutes } from './http/web.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { createLive } from './live/live.ts';
@@ -63,6 +63,7 @@ export interface VestnikOptions {
   now?: () => Date;
   logLevel?: HttpOptions['logLevel'];
   trustProxy?: HttpOptions['trustProxy'];
+  tls?: HttpOptions['tls'];
   guessesPerMinute?: number;
   /** Of the REST gateway. */
   restLimits?: Parameters<typeof createRest>[0]['limits'];
@@ -138,7 +139,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
     publicUrl: options.publicUrl,
     actorFromToken,
     companyLanguage: async () => (await people.directory(db)).company.language,
-    options: { logLevel: options.logLevel ?? 'info', trustProxy: options.trustProxy ?? false, guessesPerMinute: options.guessesPerMinute },
+    options: { logLevel: options.logLevel ?? 'info', trustProxy: options.trustProxy ?? false, guessesPerMinute: options.guessesPerMinute, tls: options.tls },
     routes: [
       liveRoutes({ live, actorFromToken }),
       peopleRoutes({ people, db, usePhoto, setUp, mayUseDemo: options.seedDemo !== undefined }),
@@ -208,8 +209,10 @@ export async function startVestnik(options: VestnikOptions) {
   const services = options.services ?? { web: true, worker: true };
   const db = openDb(options.databaseUrl, { max: options.databaseConnections ?? 10 });
 
+  const scheme = options.tls ? 'https' : 'http';
+
   async function start(port: number) {
-    const publicUrl = options.publicUrl ?? `http://${urlHost(options.host)}:${port}`;
+    const publicUrl = options.publicUrl ?? `${scheme}://${urlHost(options.host)}:${port}`;
     const modules = await buildVestnik({ ...options, publicUrl }, db);
     const { app, jobs, live } = modules;
     try {
@@ -269,10 +272,12 @@ export async function startVestnik(options: VestnikOptions) {
   return {
     ...modules,
     /** Where this process listens. */
-    url: `http://${urlHost(options.host)}:${port}`,
+    url: `${scheme}://${urlHost(options.host)}:${port}`,
     /** Where people reach it; every link begins with it. */
     publicUrl,
     port,
+    /** The certificate was renewed. */
+    renewCertificate: (tls: { cert: string; key: string }) => renewCertificate(app, tls),
     /** Works off everything that is due. For tests and tools, with `services.worker` off. */
     drain: () => jobs.drain(),
     /** Orderly and idempotent; whoever calls sets the limit of patience. */

@@ -74,6 +74,16 @@ export async function startEmbedded({ dataDir, settings = {}, report = () => {} 
   }
 }
 
+/**
+ * The address of the server that runs on this directory, for commands beside a Vestnik that owns it; null: none runs.
+ * Takes no ownership.
+ */
+export async function findEmbedded(dataDir: string): Promise<string | null> {
+  const cluster = join(resolve(dataDir), 'cluster');
+  const found = existsSync(join(cluster, 'PG_VERSION')) ? await attach(cluster) : null;
+  return found && urlOf(found.port, readPassword(cluster));
+}
+
 async function startLocked({ home, settings, report, release }: { home: string; settings: Record<string, string>; report: (event: ServerEvent) => void; release(): void }): Promise<EmbeddedServer> {
   const cluster = join(home, 'cluster');
   const left = existsSync(join(cluster, 'PG_VERSION')) ? await attach(cluster) : null;

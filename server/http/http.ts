@@ -13,6 +13,8 @@
  *
  * Does not do: SQL of the product, decisions about rights to things, waiting for robots.
  */
+import type { RequestListener } from 'node:http';
+import { createServer as createSecureServer, Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import cookie from '@fastify/cookie';
 import rateLimit from '@fastify/rate-limit';
@@ -41,6 +43,8 @@ export interface HttpOptions {
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Believe X-Forwarded-*: true behind a proxy; or the addresses of the proxies. */
   trustProxy: boolean | readonly string[];
+  /** Certificate (with its chain) and key as PEM: then this server speaks TLS itself. */
+  tls?: { cert: string; key: string };
   /** For JSON; uploads have limits of their own. */
   bodyLimitBytes?: number;
   /** Tries per minute and address on a `guessable` route. 60: an office behind one address signs in at nine. */
@@ -84,6 +88,7 @@ export async function buildApp(deps: HttpDeps): Promise<App> {
     bodyLimit: options.bodyLimitBytes ?? 1024 * 1024,
     routerOptions: { maxParamLength: 1000 },
     http: { maxHeaderSize: maxHeaderBytes },
+    ...(options.tls ? { serverFactory: (handler: RequestListener) => createSecureServer({ ...options.tls, maxHeaderSize: maxHeaderBytes, minVersion: 'TLSv1.2' }, handler) } : {}),
     // Slow is fine (uploads), endless is not.
     requestTimeout: 30 * 60_000,
     genReqId: () => `${requestPrefix}-${(++requestCount).toString(36)}`,
@@ -222,6 +227,12 @@ const withComponents: typeof addComponents = (document) => {
   return whole;
 };
 const errorAnswer = { description: 'An error', content: { 'application/json': { schema: errorBody } } };
+
+/** Connections from now on get the new certificate; those that stand keep theirs. Does nothing without TLS. */
+export function renewCertificate(app: App, tls: { cert: string; key: string }): void {
+  const server: unknown = app.server;
+  if (server instanceof SecureServer) server.setSecureContext(tls);
+}
 
 /** The OpenAPI description of a built application. */
 export function describeApi(app: App): unknown {
