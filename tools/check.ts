@@ -24,6 +24,7 @@ const steps: Step[] = [
 if (existsSync(new URL('dump-openapi.ts', import.meta.url))) {
   steps.push({ name: 'openapi', command: [process.execPath, 'tools/dump-openapi.ts', '--check'] });
 }
+steps.push({ name: 'rest-docs', command: [process.execPath, 'tools/dump-rest-docs.ts', '--check'] });
 // Last: its closing lines are what one looks for.
 if (!process.argv.includes('--without-tests')) steps.push({ name: 'tests', command: [process.execPath, 'tools/test.ts'] });
 

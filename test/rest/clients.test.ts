@@ -8,6 +8,7 @@ import tls from 'node:tls';
 import https from 'node:https';
 import { ApiVersion, B24Hook, B24OAuth, type AbstractB24 } from '@bitrix24/b24jssdk';
 import * as bitrixModule from '@2bad/bitrix';
+import type * as bitrixTypes from '@2bad/bitrix/build/main/bitrix.js';
 import { selfSigned } from '../support/certificate.ts';
 import { appOf, webhookOf } from '../support/rest.ts';
 import { startTestVestnik } from '../support/vestnik.ts';
@@ -16,7 +17,7 @@ const certificate = selfSigned();
 tls.setDefaultCACertificates([...tls.getCACertificates('default'), certificate.cert]);
 https.globalAgent.options.ca = certificate.cert;
 
-type BitrixClient = ReturnType<typeof import('@2bad/bitrix/build/main/bitrix.js')['default']>;
+type BitrixClient = ReturnType<typeof bitrixTypes.default>;
 const exported: unknown = bitrixModule;
 // Its CommonJS build hangs the function one level deeper than its types say.
 const connect = [exported, (exported as { default?: unknown }).default, (exported as { default?: { default?: unknown } }).default?.default].find((one) => typeof one === 'function') as (url: string) => BitrixClient;
