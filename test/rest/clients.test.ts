@@ -17,7 +17,7 @@ const certificate = selfSigned();
 tls.setDefaultCACertificates([...tls.getCACertificates('default'), certificate.cert]);
 https.globalAgent.options.ca = certificate.cert;
 
-type BitrixClient = ReturnType<typeof bitrixTypes.default>;
+type BitrixClient = ReturnType<(typeof bitrixTypes)['default']['default']>;
 const exported: unknown = bitrixModule;
 // Its CommonJS build hangs the function one level deeper than its types say.
 const connect = [exported, (exported as { default?: unknown }).default, (exported as { default?: { default?: unknown } }).default?.default].find((one) => typeof one === 'function') as (url: string) => BitrixClient;
