@@ -4,6 +4,7 @@
  */
 import { type Component, defineAsyncComponent } from 'vue';
 import type { ItemType } from '../../crm-config.ts';
+import { loadTexts } from '../../text.ts';
 import TimelineTab from './tabs/timeline-tab.vue';
 
 export interface CardTab {
@@ -17,6 +18,7 @@ export interface CardTab {
 
 export const tabs: readonly CardTab[] = [
   { id: 'timeline', icon: 'i-lucide-message-square-text', component: TimelineTab },
+  { id: 'robots', icon: 'i-lucide-bot', component: defineAsyncComponent(() => loadTexts(['web-runs']).then(() => import('./tabs/robots-tab.vue'))) },
   { id: 'invoices', icon: 'i-lucide-receipt-text', component: defineAsyncComponent(() => import('./tabs/invoices-tab.vue')), isFor: (type) => type.code !== 'invoice' && type.hasAmount },
   { id: 'files', icon: 'i-lucide-paperclip', component: defineAsyncComponent(() => import('./tabs/files-tab.vue')) },
   { id: 'links', icon: 'i-lucide-link-2', component: defineAsyncComponent(() => import('./tabs/links-tab.vue')) },
