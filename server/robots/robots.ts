@@ -326,10 +326,10 @@ export function createRobots(deps: RobotsDeps) {
       ...effects.notifications.map((n) => said(n.runId, 'notification', [n.employeeId], n.senderId, { text: n.body })),
       ...effects.comments.map((c) => said(c.runId, 'comment', [], c.authorId, { text: c.body, fileIds: [...c.fileIds] })),
       ...effects.posts.map((p) => said(p.runId, 'post', [...p.readerIds], p.authorId, { subject: p.title, text: p.body, tags: [...p.tags], fileIds: [...p.fileIds] })),
-      ...effects.chats.map((c) => said(c.runId, 'chat', membersOf(c.id), c.ownerId, { subject: c.title })),
-      ...[...Map.groupBy(effects.members.filter((member) => !made.has(member.chatId)), (member) => `${member.runId} ${member.chatId}`).values()].flatMap((members) =>
+      ...effects.chats.map((c) => said(c.runId, 'chat', effects.members.filter((member) => member.chatId === c.id && member.runId === c.runId).map((member) => member.employeeId), c.ownerId, { subject: c.title })),
+      ...[...Map.groupBy(effects.members.filter((member) => made.get(member.chatId)?.runId !== member.runId), (member) => `${member.runId} ${member.chatId}`).values()].flatMap((members) =>
         members.slice(0, 1).map(({ runId, chatId }) => said(runId, 'member', members.map((member) => member.employeeId), null, { chat: titleOfChat(chatId) }))),
-      ...effects.messages.map((m) => said(m.runId, 'message', membersOf(m.chatId), m.authorId, { subject: m.heading ?? '', text: m.body, chat: titleOfChat(m.chatId), kind: m.kind })),
+      ...effects.messages.map((m) => said(m.runId, 'message', membersOf(m.chatId).filter((id) => id !== m.authorId), m.authorId, { subject: m.heading ?? '', text: m.body, chat: titleOfChat(m.chatId), kind: m.kind })),
       ...effects.deliveries.map((d) => said(d.runId, d.channel, d.employeeId === null ? [] : [d.employeeId], null,
         d.channel === 'email' ? { subject: d.content.subject, text: d.content.body, fileIds: [...d.content.fileIds] } : { text: d.content.text })),
       ...effects.plans.map((p) => said(p.origin.runId ?? null, p.before === null ? 'invoice' : 'change', [], p.origin.employeeId, {
