@@ -115,7 +115,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   calls.start();
   const mail = createMail({ db, drive, deliveries, now, publicUrl: options.publicUrl });
   mail.startSending();
-  const sms = createSms({ db, jobs, people, deliveries, now, publicUrl: options.publicUrl });
+  const sms = createSms({ db, jobs, people, deliveries, now, publicUrl: options.publicUrl, appSms: (message) => rest.outgoing.prepareSms(message) });
   sms.startSending();
   const channels = createChannels({ mail, sms });
   const robots = createRobots({
@@ -127,7 +127,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   crm.useForecaster(robots.forecast);
 
   const rest = createRest({
-    db, people, drive, crm, robots, calls, now, publicUrl: options.publicUrl, secret: options.secret, limits: options.restLimits,
+    db, people, drive, crm, robots, calls, deliveries, sms, now, publicUrl: options.publicUrl, secret: options.secret, limits: options.restLimits,
     onError: (error, method) => app.log.error({ err: error, method }, 'a REST method failed'),
   });
 

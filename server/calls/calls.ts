@@ -143,6 +143,8 @@ export function createCalls({ db, jobs, now, allowedPrivateHosts, patienceMs = 3
     byToken: store.callByToken,
     finish: (q: Queryable, id: number) => store.finishCall(q, id, now()),
 
+    /** Whether the host was allowed by name although it stands in an internal network. */
+    isAllowed,
     /** The internal address a handler would be refused for; null: it may be called. */
     privateAddress: (url: string) => http.privateAddress(url, isAllowed(url)),
 

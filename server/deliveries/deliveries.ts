@@ -486,6 +486,11 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
       return { ...found, log: await store.attempts(db, id) };
     },
 
+    /** What a delivery is, for whoever sends it: without a check of access. */
+    async subjectOf(q: Queryable, id: number): Promise<Pick<Journal, 'channel' | 'senderId' | 'itemId' | 'runId'> | undefined> {
+      return store.find(q, id);
+    },
+
     /** Without a check of access: for the views of runs. */
     byRuns: (q: Queryable, runIds: readonly number[]): Promise<Journal[]> => store.byRuns(q, runIds),
 

@@ -6,11 +6,12 @@ import { appMethods } from './methods/app.ts';
 import { automationMethods } from './methods/automation.ts';
 import { bizprocMethods } from './methods/bizproc.ts';
 import { eventMethods } from './methods/event.ts';
+import { messageserviceMethods } from './methods/messageservice.ts';
 import { systemMethods } from './methods/system.ts';
 import { userMethods } from './methods/user.ts';
 
 export const methodFamilies: readonly ((deps: FamilyDeps) => Method[])[] = [
-  systemMethods, appMethods, userMethods, crmMethods, automationMethods, bizprocMethods, eventMethods,
+  systemMethods, appMethods, userMethods, crmMethods, automationMethods, bizprocMethods, eventMethods, messageserviceMethods,
 ];
 
 /** What credentials can be limited to. Those without methods here are accepted: an integration may ask for more than it uses. */

@@ -6,9 +6,11 @@
  * A handler is given a token of whoever caused the event, or of whom the subscription names; of what robots and
  * triggers did nobody's. The application token proves to it that the call is ours.
  */
-import type { Calls, NewCall } from '../calls/calls.ts';
+import { type Calls, type NewCall, toForm } from '../calls/calls.ts';
 import type { ClientWritten, CommentWritten, Crm, ItemPlan, ItemsWritten, ItemType } from '../crm/crm.ts';
 import { bumpConfig, configVersions, type ConfigVersions, type Db, type Queryable, sql, type Tx } from '../db/db.ts';
+import type { Deliveries } from '../deliveries/deliveries.ts';
+import type { PrepareAppSms } from '../messaging/sms/sms.ts';
 import type { People } from '../people/people.ts';
 import type { Credentials } from './credentials.ts';
 import * as eventStore from './event-store.ts';
@@ -43,6 +45,7 @@ export interface OutgoingDeps {
   people: People;
   crm: Crm;
   calls: Calls;
+  deliveries: Pick<Deliveries, 'subjectOf'>;
   credentials: Credentials;
   publicUrl: string;
   now: () => Date;
@@ -50,7 +53,7 @@ export interface OutgoingDeps {
 
 export type Outgoing = ReturnType<typeof createOutgoing>;
 
-export function createOutgoing({ db, people, crm, calls, credentials, publicUrl, now }: OutgoingDeps) {
+export function createOutgoing({ db, people, crm, calls, deliveries, credentials, publicUrl, now }: OutgoingDeps) {
   let kept: { version: number; byEvent: ReadonlyMap<string, readonly eventStore.Subscription[]> } | undefined;
 
   async function subscriptionsAt(q: Queryable, version: number) {
@@ -157,8 +160,23 @@ export function createOutgoing({ db, people, crm, calls, credentials, publicUrl,
   crm.onClientWritten(onClientWritten);
   crm.watchComments({ wants: hearsComments, hear: onComment });
 
+  /** A message of an application's SMS sender. */
+  async function prepareSms({ appId, code, handler, employeeId, deliveryId, messageId, phone, text }: Parameters<PrepareAppSms>[0]) {
+    const [subject, model] = await Promise.all([deliveries.subjectOf(db, deliveryId), crm.model(db)]);
+    const auth = await authFor(db, appId, employeeId ?? (await findApp(db, appId))?.createdBy ?? null);
+    if (!auth) return undefined;
+    const item = subject?.itemId ? await crm.find(db, subject.itemId) : undefined;
+    const type = item && model.itemType(item.itemTypeId);
+    const body = {
+      module_id: 'crm', bindings: item && type ? [{ OWNER_TYPE_ID: entityTypeId(type), OWNER_ID: item.id }] : undefined,
+      properties: { phone_number: phone, message_text: text }, type: 'SMS', code, message_id: messageId, message_to: phone, message_body: text, ts: seconds(), auth,
+    };
+    return { body: toForm(body), allowPrivateHost: calls.isAllowed(handler) };
+  }
+
   return {
     authFor,
+    prepareSms,
 
     subscriptions: (appId: number) => eventStore.subscriptions(db, appId),
     /** false: it is there already. */

@@ -14,8 +14,10 @@
  */
 import type { Calls } from '../calls/calls.ts';
 import type { Crm } from '../crm/crm.ts';
-import type { Db, Queryable } from '../db/db.ts';
+import type { Db, Queryable, Tx } from '../db/db.ts';
 import type { Drive } from '../drive/drive.ts';
+import type { Deliveries } from '../deliveries/deliveries.ts';
+import type { Sms } from '../messaging/sms/sms.ts';
 import type { People } from '../people/people.ts';
 import type { Robots } from '../robots/robots.ts';
 import { type Command, type Outcome, runBatch } from './batch.ts';
@@ -39,6 +41,8 @@ export interface RestModules {
   crm: Crm;
   robots: Robots;
   calls: Calls;
+  deliveries: Deliveries;
+  sms: Sms;
 }
 
 export interface RestDeps extends RestModules {
@@ -119,7 +123,11 @@ export function readPath(path: string): Target {
 export function createRest(deps: RestDeps) {
   const { db, people, now, publicUrl, secret, onError } = deps;
   const catalogue = createCatalogue();
-  const credentials = createCredentials({ db, people, now, publicUrl, secret, allScopes: () => catalogue.scopes, forgetApp: deps.robots.forgetApp });
+  const credentials = createCredentials({ db, people, now, publicUrl, secret, allScopes: () => catalogue.scopes, forgetApp });
+  async function forgetApp(tx: Tx, appId: number): Promise<void> {
+    await Promise.all([deps.robots.forgetApp(tx, appId), deps.sms.appSenders.forget(tx, appId)]);
+  }
+
   const outgoing = createOutgoing({ ...deps, credentials });
   const limits = createLimits(deps.limits ?? {});
 

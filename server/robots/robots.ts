@@ -44,6 +44,7 @@ import type { EffectWriters, UnitOfWork } from './unit-of-work.ts';
 import { print } from './values.ts';
 import { compileVersion, type RobotRecord, type TriggerRecord } from './versions.ts';
 
+export { localName } from './app-robots.ts';
 export { type AppProperty, type AppPropertyType, appPropertyTypes, type AppRobotRow } from './app-store.ts';
 export type { Channels } from './context.ts';
 export type { RobotRecord } from './versions.ts';

@@ -19,16 +19,18 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { UserError } from '../../../shared/errors.ts';
 import { hasText, type Language, text as textOf } from '../../../shared/messages.ts';
-import { bumpConfig, type Db, type Queryable } from '../../db/db.ts';
+import { bumpConfig, type Db, type Queryable, type Tx } from '../../db/db.ts';
 import type { Asking, Claimed, Deliveries, DeliveryError, Limits, Outcome, Question, Report } from '../../deliveries/deliveries.ts';
 import type { Jobs } from '../../jobs/jobs.ts';
 import { type Actor, normalizePhone, type People, requireAdmin } from '../../people/people.ts';
+import { appMessageId, type AppSmsSettings, appSmsProvider, appSmsSettings, appSmsType, type PrepareAppSms } from './app-provider.ts';
 import { describeProviderTypes, secretLabel, settingLabel, type SmsProviderTypeDescription, smsProviderTypes } from './catalog.ts';
 import { createOutbound } from '../../deliveries/deliveries.ts';
 import type { OpenSmsProvider, SettingsProblem, SmsBalance, SmsCallback, SmsCallbackReading, SmsEnvironment, SmsProblem, SmsProviderType, SmsUpdate } from './provider.ts';
 import * as store from './store.ts';
 
 export { type SmsParts, smsParts } from './parts.ts';
+export type { AppSmsSettings, PrepareAppSms } from './app-provider.ts';
 
 export interface ProviderInput {
   type: string;
@@ -55,6 +57,8 @@ export interface SmsOptions {
   publicUrl: string;
   /** The kinds of provider there are; those of the catalogue by default. */
   types?: readonly SmsProviderType[];
+  /** How applications that send SMS are told; absent: there are none. */
+  appSms?: PrepareAppSms;
   /** How long a gateway may be silent; half a minute by default. */
   patienceMs?: number;
 }
@@ -65,9 +69,9 @@ const e164 = /^\+[1-9]\d{6,14}$/;
 /** How often lasting connections are looked after: opened for new providers, closed for deleted ones. */
 const connectionsPollMs = 30_000;
 
-export function createSms({ db, jobs, people, deliveries, now, publicUrl, patienceMs, types: kinds = smsProviderTypes }: SmsOptions) {
+export function createSms({ db, jobs, people, deliveries, now, publicUrl, patienceMs, types: kinds = smsProviderTypes, appSms }: SmsOptions) {
   const http = createOutbound({ patienceMs });
-  const types = new Map(kinds.map((type) => [type.id, type]));
+  const types = new Map([...kinds, ...(appSms ? [appSmsProvider(appSms)] : [])].map((type) => [type.id, type]));
   /** Lasting connections of this process, by provider. `key`: what they were opened with. */
   const connections = new Map<number, { key: string; provider: Promise<OpenSmsProvider> }>();
 
@@ -248,6 +252,13 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
     });
   }
 
+  async function appSenders(appId: number): Promise<(AppSmsSettings & { id: number; name: string })[]> {
+    return (await store.list(db)).flatMap(({ id, type, name, settings }) => {
+      const read = type === appSmsType ? appSmsSettings.safeParse(settings).data : undefined;
+      return read?.appId === appId ? [{ ...read, id, name }] : [];
+    });
+  }
+
   function isTokenOf({ callbackToken, previousCallbackToken, previousCallbackUntil }: store.ProviderRow, token: string): boolean {
     const isBefore = previousCallbackUntil !== null && previousCallbackUntil > now() && isSame(token, previousCallbackToken ?? '');
     return isSame(token, callbackToken) || isBefore;
@@ -343,6 +354,64 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
       return answer;
     },
 
+    /** Providers that applications brought: `messageservice.sender.*`. */
+    appSenders: {
+      list: appSenders,
+
+      /** false: the application has one with the code. */
+      async add(actor: Actor, sender: AppSmsSettings & { name: string }): Promise<boolean> {
+        requireAdmin(actor);
+        const { name, ...settings } = sender;
+        if ((await appSenders(sender.appId)).some(({ code }) => code === sender.code)) return false;
+        await save(actor, null, { type: appSmsType, name: name.slice(0, longestName), settings, secrets: {}, isDefault: false });
+        return true;
+      },
+
+      /** false: there is none such. */
+      async change(actor: Actor, appId: number, code: string, change: { name?: string; handler?: string }): Promise<boolean> {
+        requireAdmin(actor);
+        const before = (await appSenders(appId)).find((sender) => sender.code === code);
+        if (!before) return false;
+        const { id, name, ...settings } = before;
+        await save(actor, await found(db, id), {
+          type: appSmsType, name: (change.name ?? name).slice(0, longestName), settings: { ...settings, handler: change.handler ?? settings.handler }, secrets: {},
+          isDefault: (await found(db, id)).isDefault,
+        });
+        return true;
+      },
+
+      async remove(actor: Actor, appId: number, code: string): Promise<boolean> {
+        requireAdmin(actor);
+        const sender = (await appSenders(appId)).find((one) => one.code === code);
+        if (!sender) return false;
+        await db.transaction(async (tx) => {
+          await store.remove(tx, sender.id, now());
+          await bumpConfig(tx, 'channels');
+        });
+        return true;
+      },
+
+      /** The application is gone, and its providers with it. */
+      async forget(tx: Tx, appId: number): Promise<void> {
+        for (const { id } of await appSenders(appId)) await store.remove(tx, id, now());
+        await bumpConfig(tx, 'channels');
+      },
+
+      /** What the application says became of a message. false: it was not given to it. */
+      async report(appId: number, code: string, messageId: string, state: 'accepted' | 'delivered' | 'failed'): Promise<boolean> {
+        const sender = (await appSenders(appId)).find((one) => one.code === code);
+        const deliveryId = /^\d{1,15}$/.test(messageId) ? Number(messageId) : 0;
+        return db.transaction(async (tx) => {
+          const subject = sender && (await deliveries.subjectOf(tx, deliveryId));
+          if (!sender || subject?.channel !== 'sms' || subject.senderId !== sender.id) return false;
+          const error: DeliveryError | null = state === 'failed'
+            ? { code: 'sms.not_delivered', params: { name: sender.name, host: new URL(sender.handler).host, phone: '', detail: '', address: '' } } : null;
+          await deliveries.report(tx, { channel: 'sms', senderId: sender.id, reports: [{ providerMessageId: appMessageId(deliveryId), deliveryId, state, error, at: now() }] });
+          return true;
+        });
+      },
+    },
+
     /** What is left on the account. */
     async balance(actor: Actor, id: number): Promise<SmsBalance> {
       requireAdmin(actor);
@@ -390,6 +459,7 @@ function isSame(given: string, expected: string): boolean {
   return timingSafeEqual(digest(given), digest(expected));
 }
 const longestDetail = 300;
+const longestName = 255;
 
 function hostOf(destination: string | undefined): string | undefined {
   return destination !== undefined && URL.canParse(destination) ? new URL(destination).host : destination;

@@ -132,7 +132,7 @@ function waits(raw: unknown): boolean {
 }
 
 /** 'Name', or { ru: 'Имя', en: 'Name' }. */
-function namesOf(raw: unknown): Record<string, string> {
+export function namesOf(raw: unknown): Record<string, string> {
   const entries = entriesOf(raw) ?? [['', raw] as const];
   return Object.fromEntries(entries.flatMap(([language, value]) => {
     const name = toText(value)?.trim().slice(0, 1000);
