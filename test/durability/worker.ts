@@ -103,7 +103,7 @@ async function obey(order: Order): Promise<Answer> {
     const { now } = order;
     instance.vestnik = await startVestnik({
       databaseUrl: order.databaseUrl, dataDir: order.dataDir, services: order.services, databaseConnections: 6, host: '127.0.0.1', port: 0,
-      secret: 'a secret of the tests, thirty-two characters', publicUrl: 'http://vestnik.test', logLevel: 'error', guessesPerMinute: 10_000,
+      secret: 'a secret of the tests, thirty-two characters', publicUrl: 'http://vestnik.test', logLevel: 'error', guessesPerMinute: 10_000, allowedPrivateHosts: ['127.0.0.1'],
       ...(now === null ? {} : { now: () => new Date(now) }),
     });
     return { instance: name, done: 'start', url: instance.vestnik.url };
