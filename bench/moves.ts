@@ -14,7 +14,11 @@ export async function startServer(file: string, args: string[]): Promise<{ port:
   const child = fork(new URL(file, import.meta.url), args, { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   const port = await new Promise<number>((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`${file} ended with ${code}`)));
-    child.stdout?.once('data', (line: Buffer) => resolve(JSON.parse(String(line)).port));
+    // Before the port the log may say something.
+    child.stdout?.on('data', (lines: Buffer) => {
+      const port = /^\{"port":(\d+)\}$/m.exec(String(lines))?.[1];
+      if (port !== undefined) resolve(Number(port));
+    });
   });
   return {
     port, child,
