@@ -27,6 +27,7 @@ export const errorCodes = {
   'employee.email_taken': 409,
   'employee.last_admin': 409,
   'employee.is_self': 409,
+  'employee.no_replacement': 409,
   'department.cycle': 409,
   'department.not_empty': 409,
   'absence.ends_before_start': 400,

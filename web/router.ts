@@ -33,6 +33,19 @@ const routes: RouteRecordRaw[] = [
   { path: '/forgot-password', component: () => import('./pages/entry/forgot-password.vue'), meta: { isPublic: true, title: 'web.entry.forgot.title', texts: ['web-entry'] } },
   { path: '/new-password/:token', component: () => import('./pages/entry/new-password.vue'), meta: { isPublic: true, title: 'web.entry.password.title', texts: ['web-entry'] } },
   {
+    path: '/company',
+    component: () => import('./pages/company/company.vue'),
+    meta: { texts: ['web-company'], title: 'web.section.company' },
+    children: [
+      { path: '', redirect: '/company/structure' },
+      { path: 'structure', component: () => import('./pages/company/structure.vue'), meta: { title: 'web.company.tab.structure' } },
+      { path: 'employees', component: () => import('./pages/company/employees.vue'), meta: { title: 'web.company.tab.employees' } },
+      { path: 'employees/:id(\\d+)', component: () => import('./pages/company/employee-page.vue'), meta: { title: 'web.company.tab.employees' } },
+      { path: 'absences', component: () => import('./pages/company/absences.vue'), meta: { title: 'web.company.tab.absences' } },
+      { path: 'calendar', component: () => import('./pages/settings/calendar.vue'), meta: { title: 'web.company.tab.calendar', texts: ['web-settings'] } },
+    ],
+  },
+  {
     path: '/settings',
     component: () => import('./pages/settings/settings.vue'),
     meta: { texts: ['web-settings'], title: 'web.section.settings' },

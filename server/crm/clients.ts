@@ -307,6 +307,24 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
       listeners.push(listener);
     },
 
+    /** Contacts and companies an employee keeps. */
+    async keptBy(q: Queryable, employeeId: number): Promise<{ count: number; names: string[] }> {
+      const rows = await q.rows<{ name: string }>(sql`
+        select concat_ws(' ', nullif(first_name, ''), nullif(last_name, '')) as name from contacts where owner_id = ${employeeId} and deleted_at is null
+        union all select title from companies where owner_id = ${employeeId} and deleted_at is null`);
+      return { count: rows.length, names: rows.slice(0, 5).map((row) => row.name) };
+    },
+    /** Somebody else keeps them from now on. */
+    async handOver(tx: Tx, by: number, from: number, to: number): Promise<number> {
+      const at = now();
+      const written = await tx.rows<{ kind: 'contact' | 'company'; id: number }>(sql`
+        with contacts_over as (update contacts set owner_id = ${to}, version = version + 1, updated_at = ${at} where owner_id = ${from} and deleted_at is null returning id),
+          companies_over as (update companies set owner_id = ${to}, version = version + 1, updated_at = ${at} where owner_id = ${from} and deleted_at is null returning id)
+        select 'contact' as kind, id from contacts_over union all select 'company', id from companies_over`);
+      for (const { kind, id } of written) for (const listener of listeners) await listener(tx, { kind, id, what: 'changed', employeeId: by });
+      if (written.length > 0) await live.publish(tx, [{ topic: 'company', what: 'clients' }]);
+      return written.length;
+    },
     async getContact(q: Queryable, actor: Actor, id: number): Promise<Contact> {
       await rightsToView(q, actor);
       return contact(q, id);

@@ -23,6 +23,7 @@ import { createList } from './list.ts';
 import { createModelCache } from './model.ts';
 import { createScan } from './scan.ts';
 import { createTimeline } from './timeline.ts';
+import { registerUses } from './uses.ts';
 import { createTotalsLoop } from './totals.ts';
 
 export type { CrmModel, Field, FieldSettings, FieldType, ItemType, Pipeline, Stage } from './model.ts';
@@ -65,6 +66,7 @@ export function createCrm({ db, live, people, drive, jobs, now }: CrmDeps) {
 
   for (const loop of [createTotalsLoop(db), bulk.bulkActionsLoop, imports.importsLoop]) jobs.add(loop);
 
+  registerUses({ people, items, clients });
   live.registerTopic('item', (watcher, id) => access.mayViewItem(db, watcher, id));
   live.registerTopic('pipeline', (watcher, id) => access.mayViewPipeline(db, watcher, id));
   drive.registerTarget('item', (actor, id) => access.mayViewItem(db, actor, id));

@@ -18,9 +18,10 @@
  * item is (crm/): rights name item types and pipelines by id only.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import type { z } from 'zod';
 import type {
   AccessRole, ChangeAccessRole, ChangeCompany, ChangeDepartment, ChangeEmployee, CreateAccessRole, CreateDepartment, CreateEmployee,
-  DepartmentRole, EmployeeResponse, Language,
+  DepartmentRole, Dismiss, EmployeeResponse, Language, useKind,
 } from '../../shared/api/people.ts';
 import { UserError } from '../../shared/errors.ts';
 import { bumpConfig, constraintOf, type Db, type Queryable, type Tx } from '../db/db.ts';
@@ -55,6 +56,17 @@ export interface Actor {
 /** What people need of live/. */
 export interface LivePublisher {
   publish(tx: Tx, hints: readonly Hint[]): Promise<void>;
+}
+
+export type UseKind = z.output<typeof useKind>;
+
+/** Where the company names an employee, and how somebody else takes it over. Registered by the modules to the right. */
+export interface EmployeeUse {
+  kind: UseKind;
+  /** `names`: some of them, for people to read. */
+  find(q: Queryable, employeeId: number): Promise<{ count: number; names: string[] }>;
+  /** In the transaction of the dismissal; how many were changed. */
+  replace(tx: Tx, actor: Actor, from: number, to: number): Promise<number>;
 }
 
 export interface SignedIn {
@@ -347,6 +359,42 @@ export function createPeople({
     newToken: () => newToken(linkPrefix),
   });
 
+  const uses: EmployeeUse[] = [
+    {
+      kind: 'departments',
+      async find(q, id) {
+        const led = (await directory(q)).departmentsOf(id).filter((d) => d.headIds.includes(id) || d.deputyIds.includes(id));
+        return { count: led.length, names: led.map((d) => d.name) };
+      },
+      async replace(tx, _actor, from, to) {
+        const known = await directory(tx);
+        const led = known.departmentsOf(from).flatMap((d) => {
+          const role = known.roleIn(from, d.id);
+          // A head does not step down to take a deputy's place.
+          return role === 'head' || (role === 'deputy' && known.roleIn(to, d.id) !== 'head') ? [{ departmentId: d.id, employeeId: to, role }] : [];
+        });
+        await store.upsertMembers(tx, led);
+        return led.length;
+      },
+    },
+    {
+      kind: 'access',
+      async find(q, id) {
+        const roles = (await store.loadAccessRoles(q)).filter((role) => role.members.some((member) => member.kind === 'employee' && member.id === id));
+        return { count: roles.length, names: roles.map((role) => role.name) };
+      },
+      async replace(tx, _actor, from, to) {
+        const roles = (await store.loadAccessRoles(tx)).filter((role) => role.members.some((member) => member.kind === 'employee' && member.id === from));
+        for (const role of roles) await store.addAccessMember(tx, role.id, to);
+        if (roles.length > 0) {
+          await bumpConfig(tx, 'access');
+          await live.publish(tx, [{ topic: 'company', what: 'access' }]);
+        }
+        return roles.length;
+      },
+    },
+  ];
+
   return {
     directory,
     access,
@@ -383,19 +431,41 @@ export function createPeople({
       });
     },
 
-    /** Ends their sessions and revokes their API tokens. Dismissing twice changes nothing. */
-    async dismissEmployee(actor: Actor, id: number): Promise<void> {
+    /** Modules that name employees say so here, before anybody is dismissed. */
+    registerUse(use: EmployeeUse): void {
+      uses.push(use);
+    },
+
+    /** Where the employee is named, for whoever is about to dismiss them. */
+    async usesOf(q: Queryable, actor: Actor, id: number): Promise<{ kind: UseKind; count: number; names: string[] }[]> {
       requireAdmin(actor);
-      await write(async (tx, before) => {
+      employeeIn(await directory(q), id);
+      const found = await Promise.all(uses.map(async (use) => ({ kind: use.kind, ...(await use.find(q, id)) })));
+      return found.filter((use) => use.count > 0);
+    },
+
+    /**
+     * Ends their sessions and revokes their API tokens. With a replacement, that person takes over what is asked
+     * for, in the same transaction: all of it or nothing. Dismissing twice changes nothing but what is handed over.
+     */
+    async dismissEmployee(actor: Actor, id: number, { replacementId, replace }: Dismiss = { replace: [] }): Promise<{ kind: UseKind; count: number }[]> {
+      requireAdmin(actor);
+      return write(async (tx, before) => {
         const employee = employeeIn(before, id);
         if (id === actor.employeeId) throw new UserError('employee.is_self');
-        if (employee.dismissedAt !== null) return { result: undefined };
+        const replaced: { kind: UseKind; count: number }[] = [];
+        if (replacementId !== undefined) {
+          const replacement = employeeIn(before, replacementId, 'replacementId');
+          if (replacement.dismissedAt !== null || replacement.id === id) throw new UserError('employee.no_replacement', { name: fullName(replacement) }, 'replacementId');
+          for (const use of uses) if (replace.includes(use.kind)) replaced.push({ kind: use.kind, count: await use.replace(tx, actor, id, replacementId) });
+        }
+        if (employee.dismissedAt !== null) return { result: replaced };
         await refuseLastAdmin(tx, employee);
         const at = now();
         await store.updateEmployee(tx, id, { dismissedAt: at });
         await store.deleteSessionsOf(tx, id, null);
         await store.revokeApiTokensOf(tx, id, at);
-        return { result: undefined, profiles: [id] };
+        return { result: replaced, profiles: [id] };
       });
     },
 

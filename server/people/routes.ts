@@ -312,17 +312,24 @@ export function peopleRoutes({ people, db, usePhoto, setUp, mayUseDemo = false }
       },
     );
 
+    app.get(
+      '/api/employees/:id/uses',
+      { schema: { tags: ['Employees'], summary: 'Where an employee is named', description: 'For whoever is about to dismiss them.', params: api.employeeParams, response: { 200: api.employeeUses } } },
+      async ({ actor, params }) => ({ items: await people.usesOf(db, actor, params.id) }),
+    );
+
     app.post(
       '/api/employees/:id/dismissal',
       {
         schema: {
-          tags: ['Employees'], summary: 'Dismiss an employee', description: 'Ends their sessions and revokes their API tokens.',
-          params: api.employeeParams, response: { 200: api.employeeResponse },
+          tags: ['Employees'], summary: 'Dismiss an employee',
+          description: 'Ends their sessions and revokes their API tokens. A replacement takes over what is asked for, all or nothing.',
+          params: api.employeeParams, body: api.dismissBody.nullish(), response: { 200: api.dismissedEmployee },
         },
       },
-      async ({ actor, params }) => {
-        await people.dismissEmployee(actor, params.id);
-        return employee(params.id);
+      async ({ actor, params, body }) => {
+        const replaced = await people.dismissEmployee(actor, params.id, body ?? undefined);
+        return { ...(await employee(params.id)), replaced };
       },
     );
 

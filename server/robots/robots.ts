@@ -41,6 +41,7 @@ import { createTriggerJournal } from './trigger-journal.ts';
 import { countTriggerRuns, deleteAppTriggers } from './trigger-store.ts';
 import { createTriggers } from './triggers.ts';
 import type { EffectWriters, UnitOfWork } from './unit-of-work.ts';
+import { namesEmployee, withEmployee } from './uses.ts';
 import { print } from './values.ts';
 import { compileVersion, type RobotRecord, type TriggerRecord } from './versions.ts';
 
@@ -354,6 +355,49 @@ export function createRobots(deps: RobotsDeps) {
   }
 
   const hiddenTypes = robotTypes.filter((type) => !type.isInTimeline).map((type) => type.id);
+  /** Drafts and published sets of living pipelines that name the employee. */
+  async function setsNaming(q: Queryable, employeeId: number) {
+    const model = await crm.model(q);
+    const sets = await Promise.all(model.pipelines.filter((one) => !one.deletedAt).map(async (pipeline) => ({
+      pipeline, draft: await store.findDraft(q, pipeline.id), published: await store.newestVersion(q, pipeline.id),
+    })));
+    const named = (robots: readonly RobotRecord[] = []) => robots.filter((robot) => namesEmployee(robot, employeeId));
+    return sets.map((set) => ({ ...set, inDraft: named(set.draft?.robots), inPublished: named(set.published?.robots) })).filter((set) => set.inDraft.length + set.inPublished.length > 0);
+  }
+  people.registerUse({
+    kind: 'robots',
+    async find(q, employeeId) {
+      const { language } = (await people.directory(q)).company;
+      const robots = (await setsNaming(q, employeeId)).flatMap((set) => [...new Map([...set.inPublished, ...set.inDraft].map((robot) => [robot.id, robot])).values()]);
+      return { count: robots.length, names: robots.slice(0, 5).map((robot) => titleOf(robot, language)) };
+    },
+    async replace(tx, actor, from, to) {
+      const directory = await people.directory(tx);
+      const name = (id: number): string => {
+        const employee = directory.employee(id);
+        return employee ? fullName(employee) : String(id);
+      };
+      const note = say(actor.language, 'robots.replaced_note', { from: name(from), to: name(to) });
+      const at = now();
+      const changed = new Set<number>();
+      for (const { pipeline, inDraft, inPublished } of await setsNaming(tx, from)) {
+        for (const robot of [...inDraft, ...inPublished]) changed.add(robot.id);
+        const draft = await store.lockDraft(tx, pipeline.id);
+        if (draft && inDraft.length > 0) {
+          await store.saveDraft(tx, { ...draft, robots: withEmployee(draft.robots, from, to), at, by: actor.employeeId });
+        }
+        const published = inPublished.length > 0 ? await store.newestVersion(tx, pipeline.id) : undefined;
+        if (published) {
+          // The names alone differ: what is wrong with the set otherwise was so before, and does not hold up a dismissal.
+          await store.insertVersion(tx, { pipelineId: pipeline.id, robots: withEmployee(published.robots, from, to), triggers: published.triggers, note, at, by: actor.employeeId });
+          await bumpConfig(tx, 'robots');
+        }
+        await live.publish(tx, [{ topic: `pipeline:${pipeline.id}`, what: 'robots' }]);
+      }
+      return changed.size;
+    },
+  });
+
   crm.registerTimelineSource('run', async (q, itemId, before, limit) => {
     const rows = await store.runsForTimeline(q, itemId, before, limit, hiddenTypes);
     return rows.map((row) => ({

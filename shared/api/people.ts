@@ -125,6 +125,20 @@ export const employeesQuery = z.object({
 export const employeesResponse = z.object({ items: z.array(employeeResponse), nextCursor: z.string().nullable() });
 export const employeeParams = idParams;
 
+/** Where the company names an employee. */
+export const useKind = z.enum(['items', 'observers', 'clients', 'departments', 'access', 'chats', 'robots']);
+export const employeeUses = z.object({
+  /** `names`: some of them. */
+  items: z.array(z.object({ kind: useKind, count: z.int(), names: z.array(z.string()) })),
+});
+export const dismissBody = z.strictObject({
+  /** Who takes over what `replace` names. */
+  replacementId: id.optional(),
+  replace: z.array(useKind).max(20).default([]),
+});
+export type Dismiss = z.output<typeof dismissBody>;
+export const dismissedEmployee = employeeResponse.extend({ replaced: z.array(z.object({ kind: useKind, count: z.int() })) });
+
 // -- Departments --------------------------------------------------------------------------------
 
 export const departmentResponse = z.object({

@@ -158,6 +158,7 @@ export const table: readonly Row[] = [
   })),
 
   // ——— People
+  row('GET /api/employees/{id}/uses', adminsOnly, (w) => id(w.people.owner)),
   row('GET /api/invitations', adminsOnly),
   row('POST /api/invitations', adminsOnly, () => ({ body: { email: `${fresh('guest').replace(' ', '')}@example.com` } })),
   row('POST /api/invitations/{id}/resend', adminsOnly, async (w) => id(await invited(w))),

@@ -311,6 +311,32 @@ export function createChat({ db, live, people, drive, push, now }: { db: Db; liv
     };
   }
 
+  // Group chats alone: what two people said to each other stays between them.
+  people.registerUse({
+    kind: 'chats',
+    async find(q, employeeId) {
+      const groups = await store.groupsOf(q, employeeId);
+      return { count: groups.length, names: groups.slice(0, 5).map((group) => group.title) };
+    },
+    async replace(tx, actor, from, to) {
+      const groups = await store.groupsOf(tx, from);
+      const joinedAt = now();
+      // They see of the past what the other saw.
+      const added = await store.insertMembers(tx, groups.map((group) => ({ chatId: group.id, employeeId: to, role: group.role, joinedAt, historyAfterId: group.historyAfterId })));
+      const newIn = new Set(added.map((one) => one.chatId));
+      for (const group of groups) {
+        if (group.role === 'owner') {
+          await store.setRole(tx, group.id, from, 'manager');
+          await store.setRole(tx, group.id, to, 'owner');
+          await store.updateChat(tx, group.id, { ownerId: to });
+        }
+        if (newIn.has(group.id)) await say(tx, group.id, { code: 'members_added', actorId: actor.employeeId, employeeIds: [to] });
+        if (group.role === 'owner') await say(tx, group.id, { code: 'owner_changed', actorId: actor.employeeId, employeeIds: [to] });
+      }
+      await tell(tx, groups.flatMap(({ id }) => [{ chatId: id, what: 'members' }, { chatId: id, what: 'messages' }]));
+      return groups.length;
+    },
+  });
   live.registerTopic('chat', async (watcher, chatId) => (await store.findVisible(db, chatId, watcher.employeeId)) !== undefined);
   drive.registerTarget('message', (actor, messageId) => store.isMessageVisible(db, messageId, actor.employeeId));
 

@@ -524,3 +524,10 @@ export async function hasTold(q: Queryable, runId: number, employeeId: number): 
     union all
     select 1 from chats c join chat_members m on m.chat_id = c.id and m.employee_id = ${employeeId} where c.run_id = ${runId}`)) !== undefined;
 }
+
+/** Group chats the employee is in. */
+export function groupsOf(q: Queryable, employeeId: number): Promise<{ id: number; title: string; role: MemberRole; historyAfterId: number }[]> {
+  return q.rows(sql`
+    select c.id, c.title, m.role, m.history_after_id from chat_members m join chats c on c.id = m.chat_id
+    where m.employee_id = ${employeeId} and c.kind <> 'private' and c.deleted_at is null order by c.id for update of c`);
+}
