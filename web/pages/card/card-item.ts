@@ -38,9 +38,11 @@ export function createCardItem(id: ComputedRef<number>) {
   const type = computed(() => itemType(item.value?.itemTypeId));
   const fields = computed<FieldShape[]>(() => (type.value ? [...systemFieldsOf(type.value), ...fieldsOf(type.value.id).map(shapeOf)] : []));
 
-  useLive(() => `item:${id.value}`, () => {
-    void cache.invalidateQueries({ key: ['item', id.value] });
-  });
+  /** What fails while it is renewed is told by the query that failed. */
+  function renew(itemId = id.value): void {
+    cache.invalidateQueries({ key: ['item', itemId] }).catch(() => {});
+  }
+  useLive(() => `item:${id.value}`, () => renew());
 
   const demand = shallowRef<Demand>();
 
@@ -136,7 +138,7 @@ export function createCardItem(id: ComputedRef<number>) {
         values = { ...values, ...given };
       }
     }
-    void cache.invalidateQueries({ key: ['item', id.value] });
+    renew();
     if (isUndo) return;
     say.done(t('web.card.moved', { stage: target.name }), { undo: () => move(before.stageId, { isUndo: true }) });
   }
@@ -155,7 +157,7 @@ export function createCardItem(id: ComputedRef<number>) {
       undo: async () => {
         try {
           await api.post(`/api/items/${gone.id}/restore`);
-          void cache.invalidateQueries({ key: ['item', gone.id] });
+          renew(gone.id);
           await router.push(path);
         } catch (error) {
           say.failed(error);
@@ -170,7 +172,7 @@ export function createCardItem(id: ComputedRef<number>) {
     pipeline: computed(() => pipeline(item.value?.pipelineId)),
     isLoading: computed(() => item.value === undefined && query.error.value === null),
     save, move, remove,
-    reload: () => void cache.invalidateQueries({ key: ['item', id.value] }),
+    reload: () => renew(),
   };
 }
 

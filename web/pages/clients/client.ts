@@ -79,7 +79,7 @@ export function useClient(kind: () => ClientKind, id: () => number) {
   const query = useQuery({ key, query: () => api.get<Client>(`${apiOf(kind())}/${id()}`) });
   const client = computed(() => (query.data.value?.id === id() ? query.data.value : undefined));
   useLive('company', (hint) => {
-    if (hint.what === 'clients' || hint.what === 'resync') void cache.invalidateQueries({ key: ['client'] });
+    if (hint.what === 'clients' || hint.what === 'resync') cache.invalidateQueries({ key: ['client'] }).catch(() => {});
   });
   const { conflict, save } = useClientWriter(kind, () => client.value, (changed) => cache.setQueryData(key(), changed));
 
@@ -98,7 +98,7 @@ export function useClient(kind: () => ClientKind, id: () => number) {
       undo: async () => {
         try {
           await api.post(`${address}/restore`);
-          void cache.invalidateQueries({ key: ['client'] });
+          cache.invalidateQueries({ key: ['client'] }).catch(() => {});
           await router.push(page);
         } catch (error) {
           say.failed(error);
