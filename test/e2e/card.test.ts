@@ -32,7 +32,7 @@ test('two people see each other change fields, move the item and comment, at onc
   const [one, two] = [await browser.signIn(admin), await browser.signIn(anna)];
   await Promise.all([one, two].map((page) => page.goto(pathTo(deal))));
   await Promise.all([one, two].map((page) => page.getByRole('heading', { name: 'Кухня для Петровых' }).waitFor()));
-  assert.match(one.url(), new RegExp(`/crm/deal/item/${deal.id}$`));
+  await one.waitForURL(`**/crm/deal/item/${deal.id}`);
 
   await fill(one, 'Сумма', '1 250 000,50');
   await two.getByText('1 250 000,50 ₽').waitFor();
@@ -177,7 +177,7 @@ test('contacts and companies: found, made, changed in a row and on a card', { sk
   await page.keyboard.press('Escape');
   await page.getByRole('row', { name: /Ромашка/ }).getByText('Москва').waitFor();
   await page.getByRole('row', { name: /Ромашка/ }).getByRole('button', { name: 'Изменить: E-mail' }).click();
-  await page.getByRole('textbox', { name: 'E-mail' }).fill('info@romashka.example');
+  await page.getByRole('textbox', { name: 'E-mail', exact: true }).fill('info@romashka.example');
   await page.keyboard.press('Enter');
   await page.getByRole('link', { name: 'info@romashka.example' }).waitFor();
   await page.getByLabel('Имя, телефон или e-mail').fill('ромаш');
