@@ -18,6 +18,7 @@ import { benchMail } from './mail.ts';
 import { type Figure, table } from './measure.ts';
 import { benchMemory } from './memory.ts';
 import { benchMoves } from './moves.ts';
+import { benchRest, benchRestPaging } from './rest.ts';
 import { benchSms } from './sms.ts';
 
 limitGarbage();
@@ -69,6 +70,11 @@ try {
     figures.push(...await benchMemory(db, dataDir, company, first, 20_000));
     await db.close();
   }
+  if (wants('rest')) {
+    const { db, company, dataDir } = await prepared('rest', 10_000);
+    figures.push(...await benchRest(db, dataDir, company, 1000, 3));
+    await db.close();
+  }
   if (wants('sms')) {
     const vestnik = await open('sms');
     figures.push(...await benchSms(vestnik, await createCompany(vestnik), 10_000, 3));
@@ -79,7 +85,7 @@ try {
     figures.push(...await benchMail(db, dataDir, 10_000, 3));
     await db.close();
   }
-  if (wants('large') || wants('list')) {
+  if (wants('large') || wants('rest-paging') || wants('list')) {
     const sides: Side[] = [];
     for (const [name, deals, runs] of [['small', 10_000, 0], ['large', 1_000_000, 5_000_000]] as const) {
       const vestnik = await open(name);
@@ -90,6 +96,7 @@ try {
     }
     const [small, large] = sides;
     if (small && large) {
+      if (wants('rest-paging')) figures.push(...await benchRestPaging(large));
       if (wants('list')) figures.push(...await benchList(large));
       if (wants('large')) figures.push(...await benchLarge(small, large, 3));
     }

@@ -155,8 +155,8 @@ export interface ArrivalRow {
 }
 
 export function createScan({ people, model: loadModel }: { people: People; model: (q: Queryable, version?: number) => Promise<CrmModel> }) {
-  async function prepareItems(q: Queryable, actor: Actor, itemTypeId: number, where: ScanCondition) {
-    const [model, rights] = await Promise.all([loadModel(q), people.access(q, actor)]);
+  async function prepareItems(q: Queryable, actor: Actor, itemTypeId: number, where: ScanCondition, known?: CrmModel) {
+    const [model, rights] = await Promise.all([known ?? loadModel(q), people.access(q, actor)]);
     const type = model.itemType(itemTypeId);
     if (!type || type.deletedAt) throw new UserError('request.not_found', { kind: 'itemType', id: itemTypeId }, 'itemTypeId');
     const access = accessCondition(rights, model, { itemTypeId });
@@ -188,8 +188,9 @@ export function createScan({ people, model: loadModel }: { people: People; model
   }
 
   return {
-    async scanItems(q: Queryable, actor: Actor, itemTypeId: number, scan: Scan): Promise<ItemRow[]> {
-      const { model, access, whole } = await prepareItems(q, actor, itemTypeId, scan.where);
+    /** `known`: the model the caller has just read, which spares a query. */
+    async scanItems(q: Queryable, actor: Actor, itemTypeId: number, scan: Scan, known?: CrmModel): Promise<ItemRow[]> {
+      const { model, access, whole } = await prepareItems(q, actor, itemTypeId, scan.where, known);
       if (access === null) return [];
       return q.rows<ItemRow>(sql`
         select ${itemColumns} from items i where ${whole} ${orderSql(scan.order, itemColumn(model, itemTypeId))}
@@ -197,8 +198,8 @@ export function createScan({ people, model: loadModel }: { people: People; model
     },
 
     /** How many items the condition holds; at once when it asks for nothing but stages, pipelines and owners. */
-    async countScan(q: Queryable, actor: Actor, itemTypeId: number, where: ScanCondition): Promise<number> {
-      const { model, access, whole } = await prepareItems(q, actor, itemTypeId, where);
+    async countScan(q: Queryable, actor: Actor, itemTypeId: number, where: ScanCondition, known?: CrmModel): Promise<number> {
+      const { model, access, whole } = await prepareItems(q, actor, itemTypeId, where, known);
       if (access === null) return 0;
       const asked = access === empty ? totalsAsked(model, itemTypeId, where) : undefined;
       if (asked) {

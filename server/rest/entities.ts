@@ -414,13 +414,12 @@ export function createEntities({ db, crm, drive, people }: FamilyDeps) {
 
   const all = (current: View, entity: EntityKind): readonly RestField[] => fieldsOf(current.model, entity).all;
 
-  async function list(call: Call, entity: EntityKind, { select, filter, order, start }: Listing, style: Style, shape: (rows: Record<string, unknown>[]) => unknown = (rows) => rows, useOriginalNames = false): Promise<Answer> {
-    const current = await view();
+  async function list(call: Call, current: View, entity: EntityKind, { select, filter, order, start }: Listing, style: Style, shape: (rows: Record<string, unknown>[]) => unknown = (rows) => rows, useOriginalNames = false): Promise<Answer> {
     const where = readFilter(current, entity, filter, style);
     const scan = { where, order: readOrder(current, entity, order, style), offset: Math.max(0, start), limit: pageSize };
     const fields = chosen(current, entity, select, style);
-    const count = start < 0 ? Promise.resolve(0) : entity === 'contact' || entity === 'company' ? crm.countClients(db, call.actor, entity, where) : crm.countScan(db, call.actor, entity.id, where);
-    const rows: Promise<Row[]> = entity === 'contact' ? crm.scanContacts(db, call.actor, scan) : entity === 'company' ? crm.scanCompanies(db, call.actor, scan) : crm.scanItems(db, call.actor, entity.id, scan);
+    const count = start < 0 ? Promise.resolve(0) : entity === 'contact' || entity === 'company' ? crm.countClients(db, call.actor, entity, where) : crm.countScan(db, call.actor, entity.id, where, current.model);
+    const rows: Promise<Row[]> = entity === 'contact' ? crm.scanContacts(db, call.actor, scan) : entity === 'company' ? crm.scanCompanies(db, call.actor, scan) : crm.scanItems(db, call.actor, entity.id, scan, current.model);
     const [found, total] = await Promise.all([rows, count]);
     return page(shape(found.map((row) => show(current, row, fields, style, useOriginalNames))), found.length, start, total);
   }

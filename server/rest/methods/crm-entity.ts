@@ -97,7 +97,10 @@ export function legacyMethods(deps: FamilyDeps, entities: Entities): Method[] {
       defineMethod({
         name: `crm.${name}.list`, scope, errors, about: 'A page of 50, by filter and order.', params: { select, filter: optionalMap(), order: optionalMap(), start },
         differs: 'A filter by a field that does not exist is refused (INVALID_ARG_VALUE): ignoring it would find more than was asked for.',
-        run: async (call, listing) => entities.list(call, entityOf((await entities.view()).model, name), listing, 'upper'),
+        run: async (call, listing) => {
+          const current = await entities.view();
+          return entities.list(call, current, entityOf(current.model, name), listing, 'upper');
+        },
       }),
       defineMethod({
         name: `crm.${name}.delete`, scope, errors, about: `Deletes a ${name}.`, params: { id: id() },

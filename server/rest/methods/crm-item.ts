@@ -93,8 +93,10 @@ export function itemMethods(deps: FamilyDeps, entities: Entities): Method[] {
     defineMethod({
       name: 'crm.item.list', scope, errors, about: 'A page of 50; conditions may nest with "logic".',
       params: { ...common, select, filter: optionalMap(arrayExpected), order: optionalMap(arrayExpected), start },
-      run: async (call, { entityTypeId: typeId, useOriginalUfNames, ...listing }) =>
-        entities.list(call, entityOf(await entities.view(), typeId), listing, 'camel', (items) => ({ items }), useOriginalUfNames),
+      run: async (call, { entityTypeId: typeId, useOriginalUfNames, ...listing }) => {
+        const current = await entities.view();
+        return entities.list(call, current, entityOf(current, typeId), listing, 'camel', (items) => ({ items }), useOriginalUfNames);
+      },
     }),
     defineMethod({
       name: 'crm.item.delete', scope, errors, about: 'Deletes a record.', params: { ...common, id: integer() },
