@@ -138,6 +138,8 @@ export async function openBrowser(vestnik: Pick<TestVestnik, 'url' | 'api' | 'ad
       const { violations } = JSON.parse(await page.evaluate(`axe.run(document, ${JSON.stringify(options)}).then(JSON.stringify)`)) as AxeResults;
       return violations
         .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        // The kit's own stops at the edges of its list of toasts: they send the focus on at once.
+        .map((found) => ({ ...found, nodes: found.nodes.filter((node) => !node.html.startsWith('<span aria-hidden="true" tabindex="0" style="position: fixed; border: 0px; width: 1px;')) }))
         .flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help} — ${node.html.slice(0, 200)} — ${node.any.map((one) => one.message).join('; ')}`));
     },
     faults: () => [...faults],
