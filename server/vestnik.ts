@@ -127,7 +127,8 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   crm.useForecaster(robots.forecast);
 
   const rest = createRest({
-    db, people, drive, crm, robots, calls, deliveries, sms, now, publicUrl: options.publicUrl, secret: options.secret, limits: options.restLimits,
+    db, people, drive, crm, robots, calls, deliveries, sms, chat, feed, notifications, now,
+    publicUrl: options.publicUrl, secret: options.secret, limits: options.restLimits,
     onError: (error, method) => app.log.error({ err: error, method }, 'a REST method failed'),
   });
 

@@ -23,6 +23,12 @@ export const argumentMissing = (name: string) => new RestError('100', `Could not
 export const malformed = (description: string, status = 400) => new RestError('INVALID_REQUEST', description, status);
 export const tooManyRequests = () => new RestError('QUERY_LIMIT_EXCEEDED', 'Too many requests', 503);
 
+/** For `.catch()`: what is not there, or is not the caller's to see, is null; other errors stay errors. */
+export function nothingIfUnknown(error: unknown): null {
+  if (error instanceof UserError && error.code === 'request.not_found') return null;
+  throw error;
+}
+
 /** How a family of methods says what ours says otherwise. `undefined` leaves it to the general rule. */
 export type Translate = (error: UserError, message: string) => RestError | undefined;
 

@@ -18,6 +18,9 @@ import type { Db, Queryable, Tx } from '../db/db.ts';
 import type { Drive } from '../drive/drive.ts';
 import type { Deliveries } from '../deliveries/deliveries.ts';
 import type { Sms } from '../messaging/sms/sms.ts';
+import type { Chat } from '../messaging/chat/chat.ts';
+import type { Feed } from '../messaging/feed/feed.ts';
+import type { Notifications } from '../messaging/notifications/notifications.ts';
 import type { People } from '../people/people.ts';
 import type { Robots } from '../robots/robots.ts';
 import { type Command, type Outcome, runBatch } from './batch.ts';
@@ -43,6 +46,9 @@ export interface RestModules {
   calls: Calls;
   deliveries: Deliveries;
   sms: Sms;
+  chat: Chat;
+  feed: Feed;
+  notifications: Notifications;
 }
 
 export interface RestDeps extends RestModules {

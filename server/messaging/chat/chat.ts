@@ -338,7 +338,7 @@ export function createChat({ db, live, people, drive, push, now }: { db: Db; liv
     },
   });
   live.registerTopic('chat', async (watcher, chatId) => (await store.findVisible(db, chatId, watcher.employeeId)) !== undefined);
-  drive.registerTarget('message', (actor, messageId) => store.isMessageVisible(db, messageId, actor.employeeId));
+  drive.registerTarget('message', async (actor, messageId) => (await store.findChatOf(db, messageId, actor.employeeId)) !== undefined);
 
   return {
     // ——— For people
@@ -645,6 +645,21 @@ export function createChat({ db, live, people, drive, push, now }: { db: Db; liv
           store.findMessages(tx, chatId, [id]),
         ]);
         return shown(row);
+      });
+    },
+
+    /** Where a message stands that the person sees: for callers who know the message alone. */
+    async chatOf(actor: Actor, messageId: number): Promise<number> {
+      const chatId = await store.findChatOf(db, messageId, actor.employeeId);
+      if (chatId === undefined) throw notFound('message', messageId);
+      return chatId;
+    },
+
+    /** Shows those who look at the chat that a member is writing, as his browser does by itself. */
+    async typing(actor: Actor, chatId: number): Promise<void> {
+      await db.transaction(async (tx) => {
+        await asMember(tx, actor, chatId);
+        await live.publish(tx, [{ topic: `chat:${chatId}`, what: 'typing', id: actor.employeeId }]);
       });
     },
 

@@ -507,14 +507,14 @@ export async function updateMessage(
   );
 }
 
-/** Whether the person sees this message where it stands: for the files on it. */
-export async function isMessageVisible(q: Queryable, messageId: number, me: number): Promise<boolean> {
-  const row = await q.first(sql`
-    select 1 from messages m join chats c on c.id = m.chat_id
+/** The chat this message stands in, if the person sees it there. */
+export async function findChatOf(q: Queryable, messageId: number, me: number): Promise<number | undefined> {
+  const row = await q.first<{ chatId: number }>(sql`
+    select m.chat_id from messages m join chats c on c.id = m.chat_id
     left join chat_members cm on cm.chat_id = c.id and cm.employee_id = ${me}
     where m.id = ${messageId} and m.deleted_at is null and c.deleted_at is null
       and (m.id > cm.history_after_id or (cm.chat_id is null and c.kind = 'open'))`);
-  return row !== undefined;
+  return row?.chatId;
 }
 
 export async function hasTold(q: Queryable, runId: number, employeeId: number): Promise<boolean> {

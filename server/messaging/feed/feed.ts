@@ -304,6 +304,13 @@ export function createFeed({ db, live, people, drive, now }: { db: Db; live: Liv
       });
     },
 
+    /** The post under which the person sees a comment: for callers who know the comment alone. */
+    async postOf(actor: Actor, commentId: number): Promise<number> {
+      const postId = await store.findPostOf(db, commentId);
+      if (postId === undefined || !(await store.findVisible(db, actor.employeeId, postId))) throw notFound('comment', commentId);
+      return postId;
+    },
+
     // ——— For robots
 
     /** Ids of posts to be written: a robot's result before its rows are. Not given back on rollback. */

@@ -227,6 +227,11 @@ export function findComment(q: Queryable, postId: number, id: number): Promise<C
   return q.first(sql`select ${commentColumns} from post_comments where post_id = ${postId} and id = ${id} and deleted_at is null`);
 }
 
+/** The post a comment stands under; undefined: there is no such comment. */
+export async function findPostOf(q: Queryable, commentId: number): Promise<number | undefined> {
+  return (await q.first<{ postId: number }>(sql`select post_id from post_comments where id = ${commentId} and deleted_at is null`))?.postId;
+}
+
 export async function insertComment(tx: Tx, row: Omit<CommentRow, 'id' | 'editedAt'>): Promise<CommentRow> {
   const inserted = await tx.first<CommentRow>(sql`
     insert into post_comments (post_id, author_id, body, file_ids, created_at)

@@ -114,15 +114,16 @@ export function createNotifications({ db, live, people, crm, push, now }: { db: 
       });
     },
 
-    /** Many at once, in the transaction given: for robots' unit of work. */
-    async writeNotifications(tx: Tx, rows: readonly NotificationToWrite[]): Promise<void> {
-      if (rows.length === 0) return;
+    /** Many at once, in the transaction given: for robots' unit of work. Returns their ids. */
+    async writeNotifications(tx: Tx, rows: readonly NotificationToWrite[]): Promise<number[]> {
+      if (rows.length === 0) return [];
       const employeeIds = [...new Set(rows.map((row) => row.employeeId))];
-      await Promise.all([
-        push.queue(tx, employeeIds.map((employeeId) => ({ employeeId, kind: 'bell', subjectId: 0 }))),
+      const [ids] = await Promise.all([
         store.insertNotifications(tx, rows.map((row) => ({ ...row, link: row.link ?? null, robotId: row.robotId ?? null })), now()),
+        push.queue(tx, employeeIds.map((employeeId) => ({ employeeId, kind: 'bell', subjectId: 0 }))),
         live.publish(tx, employeeIds.map((id) => ({ topic: `employee:${id}`, what: 'notifications' }))),
       ]);
+      return ids;
     },
   };
 }

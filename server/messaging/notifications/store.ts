@@ -29,23 +29,24 @@ const maxStatementChars = 8_000_000;
 
 const columns = sql`id, sender_id, body, item_id, link, run_id, robot_id, created_at, read_at`;
 
-export async function insertNotifications(tx: Tx, rows: readonly NewNotification[], createdAt: Date): Promise<void> {
-  const statements: Promise<unknown>[] = [];
+export async function insertNotifications(tx: Tx, rows: readonly NewNotification[], createdAt: Date): Promise<number[]> {
+  const statements: Promise<{ id: number }[]>[] = [];
   for (let from = 0; from < rows.length; ) {
     let to = from;
     let chars = 0;
     do chars += rows[to++]!.body.length;
     while (to < rows.length && chars < maxStatementChars);
     const some = from === 0 && to === rows.length ? rows : rows.slice(from, to);
-    statements.push(tx.run(sql`
+    statements.push(tx.rows(sql`
       insert into notifications (employee_id, sender_id, body, item_id, link, run_id, robot_id, created_at)
       select n.*, ${createdAt}::timestamptz
       from unnest(${some.map((r) => r.employeeId)}::bigint[], ${some.map((r) => r.senderId)}::bigint[], ${some.map((r) => r.body)}::text[],
         ${some.map((r) => r.itemId)}::bigint[], ${some.map((r) => (r.link ? json(r.link) : null))}::jsonb[], ${some.map((r) => r.runId)}::bigint[],
-        ${some.map((r) => r.robotId)}::bigint[]) n`));
+        ${some.map((r) => r.robotId)}::bigint[]) n
+      returning id`));
     from = to;
   }
-  await Promise.all(statements);
+  return (await Promise.all(statements)).flat().map((row) => row.id);
 }
 
 export function list(q: Queryable, me: number, { unread, senderId, runId, robotId, itemId, cursor, limit }: NotificationsQuery): Promise<NotificationRow[]> {
