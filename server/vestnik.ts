@@ -4,6 +4,7 @@
  * bench start it with their own database, clock and port.
  */
 import { createServer } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { SetUp } from '../shared/api/people.ts';
 import type { Language } from '../shared/messages.ts';
@@ -18,6 +19,7 @@ import { deliveriesRoutes } from './deliveries/routes.ts';
 import { createDrive } from './drive/drive.ts';
 import { driveRoutes } from './drive/routes.ts';
 import { type App, buildApp, type HttpOptions, renewCertificate } from './http/http.ts';
+import { reportRoutes } from './http/report.ts';
 import { webRoutes } from './http/web.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { createLive } from './live/live.ts';
@@ -156,6 +158,7 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
       smsRoutes({ sms, db, publicUrl: options.publicUrl }),
       robotsRoutes({ robots }),
       restRoutes({ rest }),
+      reportRoutes({ db, now, jobs, drive, deliveries, push, robots, processName: processName(options.services) }),
       webRoutes(),
     ],
   });
@@ -186,6 +189,12 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   return modules;
 }
 
+/** What the database calls our connections: what the process does, and where. PostgreSQL keeps 63 characters. */
+function processName({ web, worker } = { web: true, worker: true }): string {
+  const services = [...(web ? ['web'] : []), ...(worker ? ['worker'] : [])].join(',');
+  return `vestnik ${services} ${hostname().replace(/[^\w.-]/g, '').slice(0, 30)}/${process.pid}`;
+}
+
 /** The mail senders and SMS providers there are, kept as long as the version of the configuration. */
 function createChannels({ mail, sms }: { mail: Mail; sms: Sms }) {
   let kept: { version: number; channels: Channels } | undefined;
@@ -208,7 +217,7 @@ export type Modules = Awaited<ReturnType<typeof buildVestnik>>;
 /** Migrates, wires, listens and starts to work. */
 export async function startVestnik(options: VestnikOptions) {
   const services = options.services ?? { web: true, worker: true };
-  const db = openDb(options.databaseUrl, { max: options.databaseConnections ?? 10 });
+  const db = openDb(options.databaseUrl, { max: options.databaseConnections ?? 10, name: processName(options.services) });
 
   const scheme = options.tls ? 'https' : 'http';
 

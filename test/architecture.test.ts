@@ -33,6 +33,7 @@ const otherDoors: Record<string, readonly string[]> = {
   'server/db/embedded.ts': ['server/main.ts'],
   'server/db/migrate.ts': ['server/vestnik.ts', 'server/main.ts'],
   'server/http/web.ts': ['server/vestnik.ts'],
+  'server/http/report.ts': ['server/vestnik.ts'],
 };
 const routeMounters = ['server/vestnik.ts', 'server/http/'];
 

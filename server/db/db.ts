@@ -185,9 +185,9 @@ const longestIdleMs = 60_000;
  * Opens a pool. `max` connections; the first query connects. A process that hangs (stopped, swapped out, lost in a
  * loop) must not hold for ever what its transactions have locked: after `idleMs` of silence the server ends them.
  */
-export function openDb(url: string, { max = 10, idleMs = longestIdleMs }: { max?: number; idleMs?: number } = {}): Db {
+export function openDb(url: string, { max = 10, idleMs = longestIdleMs, name }: { max?: number; idleMs?: number; name?: string } = {}): Db {
   // A connect that hangs is an error the caller can act on, not a request that never ends.
-  const config: pg.PoolConfig = { connectionString: url, max, types, pipeline: true, connectionTimeoutMillis: 10_000, options: `-c timezone=UTC -c idle_in_transaction_session_timeout=${idleMs}` };
+  const config: pg.PoolConfig = { connectionString: url, max, types, pipeline: true, connectionTimeoutMillis: 10_000, application_name: name, options: `-c timezone=UTC -c idle_in_transaction_session_timeout=${idleMs}` };
   const pool = new pg.Pool(config);
   // An idle connection that the server closed: the pool drops it, the next query opens another.
   pool.on('error', () => {});

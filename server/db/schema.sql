@@ -415,6 +415,7 @@ create table deliveries (
   constraint deliveries_employee_id_fkey FOREIGN KEY (employee_id) REFERENCES employees(id)
 );
 CREATE INDEX deliveries_ask_idx ON deliveries USING btree (channel, ask_at) WHERE (ask_at IS NOT NULL);
+CREATE INDEX deliveries_created_idx ON deliveries USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
 CREATE INDEX deliveries_due_idx ON deliveries USING btree (channel, due_at, id) WHERE (state = 'queued'::text);
 CREATE INDEX deliveries_employee_idx ON deliveries USING btree (employee_id, id);
 CREATE INDEX deliveries_item_idx ON deliveries USING btree (item_id, id) WHERE (item_id IS NOT NULL);
@@ -424,6 +425,7 @@ CREATE UNIQUE INDEX deliveries_once_per_run ON deliveries USING btree (run_id, c
 CREATE INDEX deliveries_parts_idx ON deliveries USING gin (string_to_array(provider_message_id, ' '::text)) WHERE (strpos(provider_message_id, ' '::text) > 0);
 CREATE INDEX deliveries_provider_message_idx ON deliveries USING btree (channel, sender_id, provider_message_id) WHERE (provider_message_id IS NOT NULL);
 CREATE INDEX deliveries_trouble_idx ON deliveries USING btree (state, id) WHERE (state = ANY (ARRAY['failed'::text, 'unknown'::text]));
+CREATE INDEX deliveries_undecided_idx ON deliveries USING btree (id) WHERE ((state = ANY (ARRAY['failed'::text, 'unknown'::text])) AND (decision IS DISTINCT FROM 'give_up'::text));
 
 create table delivery_attempts (
   delivery_id bigint not null,

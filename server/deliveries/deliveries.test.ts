@@ -16,7 +16,7 @@ const pass = (seconds: number) => (clock = new Date(clock.getTime() + seconds * 
 const reported: unknown[] = [];
 const heard: Hint[] = [];
 const live = createLive({ db, now });
-const listening = { publish: async (tx: Parameters<typeof live.publish>[0], hints: readonly Hint[]) => { heard.push(...hints); await live.publish(tx, hints); } };
+const listening = { registerTopic: () => {}, publish: async (tx: Parameters<typeof live.publish>[0], hints: readonly Hint[]) => { heard.push(...hints); await live.publish(tx, hints); } };
 const worker = () => {
   const jobs = createJobs({ db, now, onError: (error) => reported.push(error) });
   const deliveries = createDeliveries({ db, live: listening, jobs, now, secret: 's', messageIdHost: 'crm.example.com', onError: (error) => reported.push(error) });

@@ -185,6 +185,27 @@ export interface JournalFilter {
   to?: Date;
 }
 
+export interface Tally {
+  sent: number;
+  waiting: number;
+  failed: number;
+  unknown: number;
+}
+/** What was queued since, by the state it is in now. */
+export interface Figures {
+  since: Date;
+  hours: ({ at: Date; channel: Channel } & Tally)[];
+  senders: ({ channel: Channel; senderId: number } & Tally)[];
+}
+
+const channels: readonly Channel[] = ['email', 'sms'];
+const nothing: Tally = { sent: 0, waiting: 0, failed: 0, unknown: 0 };
+const tallyOf: Readonly<Record<string, keyof Tally>> = { accepted: 'sent', delivered: 'sent', failed: 'failed', unknown: 'unknown' };
+/** Past this nobody reads the number any more. */
+const countedAtMost = 999;
+/** The whole journal: there is one. */
+const journalTopic = 'deliveries:1';
+
 const minuteMs = 60_000;
 /** Together almost two days: a mail server that died on Friday evening is back by Sunday. */
 const waitsMs = [1, 5, 15, 60, 3 * 60, 6 * 60, 12 * 60, 24 * 60].map((minutes) => minutes * minuteMs);
@@ -213,7 +234,7 @@ const longestMessageId = 500;
 
 export interface DeliveriesOptions {
   db: Db;
-  live: Pick<Live, 'publish'>;
+  live: Pick<Live, 'publish' | 'registerTopic'>;
   jobs: Pick<Jobs, 'add' | 'wake'>;
   now: () => Date;
   /** VESTNIK_SECRET: seals passwords and keys of the channels. */
@@ -237,10 +258,11 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
   const reportsLoop = (channel: Channel) => `deliveries.${channel}.reports`;
 
   function hints(rows: readonly { itemId: number | null; employeeId: number | null }[]): Hint[] {
-    return rows.flatMap((row): Hint[] => [
+    const about = rows.flatMap((row): Hint[] => [
       ...(row.itemId === null ? [] : [{ topic: `item:${row.itemId}`, what: 'runs' }]),
       ...(row.employeeId === null ? [] : [{ topic: `employee:${row.employeeId}`, what: 'deliveries' }]),
     ]);
+    return rows.length === 0 ? about : [...about, { topic: journalTopic, what: 'deliveries' }];
   }
 
   /** What an outcome makes of a delivery. */
@@ -423,6 +445,27 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
     return { worked: settled + questions.length, hasMore, nextDueAt: hasMore ? null : await store.nextAskAt(db, channel) };
   }
 
+  async function figures(): Promise<Figures> {
+    const hourMs = 3_600_000;
+    const first = (Math.floor(now().getTime() / hourMs) - 23) * hourMs;
+    const rows = await store.tally(db, new Date(first));
+    const hours = channels.flatMap((channel) => Array.from({ length: 24 }, (_, index) => ({ at: new Date(first + index * hourMs), channel, ...nothing })));
+    const senders = new Map<string, Figures['senders'][number]>();
+    for (const { at, channel, senderId, state, count } of rows) {
+      const key = tallyOf[state] ?? 'waiting';
+      const hour = hours.find((one) => one.channel === channel && one.at.getTime() === at.getTime());
+      if (hour) hour[key] += count;
+      const name = `${channel} ${senderId}`;
+      const sender = senders.get(name) ?? { channel, senderId, ...nothing };
+      sender[key] += count;
+      senders.set(name, sender);
+    }
+    return { since: new Date(first), hours, senders: [...senders.values()] };
+  }
+
+  // Everything that is sent to whom: administrators only.
+  live.registerTopic('deliveries', async (watcher) => watcher.isAdmin);
+
   return {
     secrets: createSealer(secret),
 
@@ -456,6 +499,24 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
       const rows = await store.bounced(tx, messageId, { ...error, ...(error.detail ? { detail: cut(error.detail) ?? '' } : {}) }, now());
       if (rows.length > 0) await live.publish(tx, hints(rows));
       return rows.map((row) => row.id);
+    },
+
+    /** What waits for a decision, for the badge of administrators. */
+    async counters(actor: Actor): Promise<{ needDecision: number; hasMore: boolean }> {
+      requireAdmin(actor);
+      const count = await store.countUndecided(db, countedAtMost + 1);
+      return { needDecision: Math.min(count, countedAtMost), hasMore: count > countedAtMost };
+    },
+
+    async figures(actor: Actor): Promise<Figures> {
+      requireAdmin(actor);
+      return figures();
+    },
+
+    /** Due and not begun, per channel; counted up to a limit. For the report on the system's health. */
+    async backlog(): Promise<{ channel: Channel; count: number; hasMore: boolean; oldestDueAt: Date | null }[]> {
+      const rows = await store.backlog(db, { limit: countedAtMost + 1, at: now() });
+      return rows.map(({ count, ...row }) => ({ ...row, count: Math.min(count, countedAtMost), hasMore: count > countedAtMost }));
     },
 
     async budgets(actor: Actor): Promise<Budgets> {

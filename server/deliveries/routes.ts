@@ -22,6 +22,14 @@ export function deliveriesRoutes({ deliveries, db, readRun }: { deliveries: Deli
       return { items: items.map((item) => told(item, request.actor.language)), nextCursor };
     });
 
+    app.get('/api/deliveries/counters', {
+      schema: { tags, summary: 'How many wait for a decision (administrators)', response: { 200: api.deliveryCounters } },
+    }, (request) => deliveries.counters(request.actor));
+
+    app.get('/api/delivery-figures', {
+      schema: { tags, summary: 'What was sent in the last 24 hours, by hour and by sender (administrators)', response: { 200: api.deliveryFigures } },
+    }, (request) => deliveries.figures(request.actor));
+
     app.get('/api/deliveries/:id', {
       schema: { tags, summary: 'A delivery with its attempts', params, response: { 200: api.deliveryWithLog } },
     }, async (request) => {

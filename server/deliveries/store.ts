@@ -236,6 +236,9 @@ export const bounced = (q: Queryable, messageId: string, error: DeliveryError, a
     where channel = 'email' and message_id = ${messageId} and state in ('queued', 'accepted', 'delivered', 'unknown')
     returning id, item_id, employee_id`);
 
+/** The same words as in deliveries_undecided_idx. */
+const isUndecided = sql`state in ('failed', 'unknown') and decision is distinct from 'give_up'`;
+
 const columns = sql`id, channel, sender_id, employee_id, address, content, state, message_id, provider_message_id, attempts, due_at, error,
   decision, decided_by, decided_at, item_id, run_id, created_at, finished_at`;
 
@@ -244,7 +247,7 @@ export const list = (q: Queryable, filter: JournalFilter & { before: number | nu
     ...(filter.before === null ? [] : [sql`id < ${filter.before}`]),
     ...(filter.channel ? [sql`channel = ${filter.channel}`] : []),
     ...(filter.state ? [sql`state = ${filter.state}`] : []),
-    ...(filter.needsDecision ? [sql`state in ('failed', 'unknown') and decision is distinct from 'give_up'`] : []),
+    ...(filter.needsDecision ? [isUndecided] : []),
     ...(filter.employeeId ? [sql`employee_id = ${filter.employeeId}`] : []),
     ...(filter.itemId ? [sql`item_id = ${filter.itemId}`] : []),
     ...(filter.runId ? [sql`run_id = ${filter.runId}`] : []),
@@ -255,6 +258,21 @@ export const list = (q: Queryable, filter: JournalFilter & { before: number | nu
   ];
   return q.rows(sql`select ${columns} from deliveries ${conditions.length > 0 ? sql`where ${join(conditions, ' and ')}` : empty} order by id desc limit ${filter.limit}`);
 };
+
+/** At most `limit`, so that a flood costs no more than a look. */
+export const countUndecided = async (q: Queryable, limit: number): Promise<number> =>
+  (await q.first<{ count: number }>(sql`select count(*)::int as count from (select 1 from deliveries where ${isUndecided} limit ${limit}) as seen`))?.count ?? 0;
+
+/** How what was queued since then stands now, by the hour of queueing. */
+export const tally = (q: Queryable, since: Date): Promise<{ at: Date; channel: Channel; senderId: number; state: string; count: number }[]> =>
+  q.rows(sql`select date_trunc('hour', created_at) as at, channel, sender_id, state, count(*)::int as count
+    from deliveries where created_at >= ${since} group by 1, 2, 3, 4`);
+
+/** Per channel: since when the longest waiting one is due, and how many are, counted up to `limit`. */
+export const backlog = (q: Queryable, { limit, at }: { limit: number; at: Date }): Promise<{ channel: Channel; count: number; oldestDueAt: Date | null }[]> =>
+  q.rows(sql`select c.channel, (select count(*)::int from (select 1 from deliveries d where d.channel = c.channel and d.state = 'queued' and d.due_at <= ${at} limit ${limit}) as seen) as count,
+      (select min(d.due_at) from deliveries d where d.channel = c.channel and d.state = 'queued' and d.due_at <= ${at}) as oldest_due_at
+    from (values ('email'), ('sms')) as c (channel)`);
 
 export const find = (q: Queryable, id: number): Promise<Journal | undefined> => q.first(sql`select ${columns} from deliveries where id = ${id}`);
 export const byRuns = (q: Queryable, runIds: readonly number[]): Promise<Journal[]> =>

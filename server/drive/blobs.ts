@@ -7,7 +7,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 
@@ -39,6 +39,8 @@ export interface Blobs {
   sweepTemporary(before: Date): Promise<number>;
   /** Keys of blobs written before `before`, a directory at a time. */
   listOlder(before: Date): AsyncGenerator<string[]>;
+  /** Bytes of the disk, and those that are free for us; undefined: it does not say. */
+  room(): Promise<{ free: number; size: number } | undefined>;
 }
 
 const keyPattern = /^[0-9a-f]{40}$/;
@@ -73,6 +75,15 @@ export function createBlobs(directory: string): Blobs {
   }
 
   return {
+    async room() {
+      try {
+        await mkdir(directory, { recursive: true });
+        const { bavail, blocks, bsize } = await statfs(directory);
+        return { free: bavail * bsize, size: blocks * bsize };
+      } catch {
+        return undefined;
+      }
+    },
     async write(source, maxBytes) {
       const key = randomBytes(20).toString('hex');
       const temporaryFile = join(temporary, key);

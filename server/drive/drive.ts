@@ -322,6 +322,12 @@ export function createDrive({ db, live, now, directory, maxFileBytes = defaultMa
     /** Files that come in pieces and may be broken off. */
     uploads,
 
+    /** How much there is, and how much room is left: for the report on the system's health. null: the disk does not say. */
+    async usage(): Promise<{ files: number; bytes: number; freeBytes: number | null; diskBytes: number | null }> {
+      const [used, disk] = await Promise.all([store.usage(db), blobs.room()]);
+      return { ...used, freeBytes: disk?.free ?? null, diskBytes: disk?.size ?? null };
+    },
+
     /** The roots this person sees; made on the first look. */
     async storages(actor: Actor): Promise<{ company: DriveFolder; own: DriveFolder }> {
       const [company, own] = await Promise.all([

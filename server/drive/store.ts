@@ -261,3 +261,7 @@ export const detach = (q: Queryable, fileIds: readonly number[] | null, targetKi
 /** Those of the keys that some version still needs. */
 export const usedKeys = async (q: Queryable, keys: readonly string[]): Promise<Set<string>> =>
   new Set((await q.rows<{ blobKey: string }>(sql`select blob_key from drive_file_versions where blob_key = any(${keys}::text[])`)).map((r) => r.blobKey));
+
+/** All versions of all files: what the bytes on disk come from. */
+export const usage = async (q: Queryable): Promise<{ files: number; bytes: number }> =>
+  (await q.first<{ files: number; bytes: number }>(sql`select count(distinct file_id)::int as files, coalesce(sum(size_bytes), 0)::bigint as bytes from drive_file_versions`)) ?? { files: 0, bytes: 0 };

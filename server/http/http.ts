@@ -63,7 +63,7 @@ const maxHeaderBytes = 256 * 1024;
 const maxJsonDepth = 100;
 /** A person behind a public page, with room for a whole office behind one address. */
 const publicRequestsPerMinute = 600;
-const version = '0.1.0';
+export const version = '0.1.0';
 
 /** Builds the application; nothing listens and nothing is asked of the database before that. */
 export async function buildApp(deps: HttpDeps): Promise<App> {

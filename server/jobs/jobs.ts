@@ -29,7 +29,16 @@ export interface Loop {
   work(): Promise<Round>;
 }
 
+/** Failed since its last round that went well. */
+export interface FailingLoop {
+  name: string;
+  failures: number;
+  since: Date;
+  message: string;
+}
+
 const channel = 'vestnik_jobs';
+const longestMessage = 300;
 
 export interface Jobs {
   add(loop: Loop): void;
@@ -38,6 +47,8 @@ export interface Jobs {
   start(): Promise<void>;
   /** Lets running rounds finish and starts no more. */
   stop(): Promise<void>;
+  /** Loops of this process whose last round failed. */
+  failing(): FailingLoop[];
   /** Runs every loop, in order, until none has anything due. For tests and tools; not beside start(). */
   drain(): Promise<void>;
 }
@@ -46,6 +57,12 @@ export function createJobs({ db, now, onError }: { db: Db; now: () => Date; onEr
   const runners = new Map<string, Runner>();
   let listener: { close(): Promise<void> } | undefined;
   let isStarted = false;
+  const failing = new Map<string, FailingLoop>();
+  function noteFailure(name: string, error: unknown): void {
+    const message = (error instanceof Error ? error.message : String(error)).slice(0, longestMessage);
+    const before = failing.get(name);
+    failing.set(name, { name, failures: (before?.failures ?? 0) + 1, since: before?.since ?? now(), message });
+  }
 
   class Runner {
     readonly loop: Loop;
@@ -73,9 +90,11 @@ export function createJobs({ db, now, onError }: { db: Db; now: () => Date; onEr
         sleepMs = this.loop.pollMs;
         try {
           const round = await this.loop.work();
+          failing.delete(this.loop.name);
           hasMore = round.hasMore;
           if (round.nextDueAt) sleepMs = Math.min(sleepMs, Math.max(0, round.nextDueAt.getTime() - now().getTime()));
         } catch (error) {
+          noteFailure(this.loop.name, error);
           onError(error, this.loop.name);
         }
         if (!isStarted) break;
@@ -115,6 +134,7 @@ export function createJobs({ db, now, onError }: { db: Db; now: () => Date; onEr
       await listener?.close();
       await Promise.all([...runners.values()].map((runner) => runner.stopped()));
     },
+    failing: () => [...failing.values()],
     async drain() {
       for (let again = true; again; ) {
         again = false;

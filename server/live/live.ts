@@ -24,7 +24,7 @@ import { randomUUID } from 'node:crypto';
 import { type Db, sql, type Tx } from '../db/db.ts';
 
 export interface Hint {
-  /** 'employee:5' | 'item:12' | 'pipeline:3' | 'chat:7' | 'feed' | 'company' */
+  /** 'employee:5' | 'deliveries:1' | 'item:12' | 'pipeline:3' | 'chat:7' | 'feed' | 'company' */
   topic: string;
   /** What about it changed: 'messages', 'members', 'timeline' … */
   what: string;

@@ -72,6 +72,9 @@ const maxDeviceLength = 300;
 const sealFor = 'web push';
 const loopName = 'pushes';
 
+/** Past this nobody reads the number any more. */
+const countedAtMost = 999;
+
 export function createPush({ db, jobs, live, people, secrets, outbound, now, publicUrl, allowsPrivateHosts, onError }: PushOptions) {
   const sources = new Map<string, PushSource>();
   let keys: { publicKey: string; privateKey: string } | undefined;
@@ -191,6 +194,12 @@ export function createPush({ db, jobs, live, people, secrets, outbound, now, pub
         await live.publish(tx, [{ topic: `employee:${actor.employeeId}`, what: 'notification-settings' }]);
       });
       return this.settings(actor);
+    },
+
+    /** Due and not sent, counted up to a limit: for the report on the system's health. */
+    async backlog(): Promise<{ due: number; hasMore: boolean; oldestDueAt: Date | null }> {
+      const { due, oldestDueAt } = await store.backlog(db, now(), countedAtMost + 1);
+      return { due: Math.min(due, countedAtMost), hasMore: due > countedAtMost, oldestDueAt };
     },
 
     publicKey: async (): Promise<{ publicKey: string }> => ({ publicKey: (await loadKeys()).publicKey }),

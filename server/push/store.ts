@@ -141,3 +141,10 @@ export async function markSent(q: Queryable, subscriptionId: number, at: Date): 
 export async function nextDueAt(q: Queryable): Promise<Date | null> {
   return (await q.first<{ at: Date | null }>(sql`select min(due_at) as at from pushes`))?.at ?? null;
 }
+
+/** Due and not sent, counted up to `limit`. */
+export async function backlog(q: Queryable, at: Date, limit: number): Promise<{ due: number; oldestDueAt: Date | null }> {
+  const row = await q.first<{ due: number; oldestDueAt: Date | null }>(sql`
+    select count(*)::int as due, min(due_at) as oldest_due_at from (select due_at from pushes where due_at <= ${at} order by due_at limit ${limit}) as seen`);
+  return row ?? { due: 0, oldestDueAt: null };
+}

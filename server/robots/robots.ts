@@ -76,6 +76,9 @@ const failuresSinceMs = 30 * 86_400_000;
 
 export type Robots = ReturnType<typeof createRobots>;
 
+/** Past this nobody reads the number any more. */
+const countedAtMost = 999;
+
 export function createRobots(deps: RobotsDeps) {
   const { db, jobs, live, people, drive, crm, now } = deps;
   const appRobots = createAppRobots({ db, live, calls: deps.writers.calls, engine: () => engine, now });
@@ -430,6 +433,16 @@ export function createRobots(deps: RobotsDeps) {
     exportRuns: journal.exportRuns,
     runDays: journal.runDays,
     robotsOfItem: journal.robotsOfItem,
+
+    /** For the report on the system's health: what is behind, and what fails. Without a check of access. */
+    async health(): Promise<{ backlog: { id: store.BacklogRow['id']; due: number; hasMore: boolean; oldestDueAt: Date | null }[]; failing: store.FailingRobotRow[] }> {
+      const at = now();
+      const [backlog, failing] = await Promise.all([
+        store.backlog(db, at, countedAtMost + 1),
+        store.failingRobots(db, { since: new Date(at.getTime() - 24 * 3_600_000), looked: 1000, limit: 20 }),
+      ]);
+      return { backlog: backlog.map((row) => ({ ...row, due: Math.min(row.due, countedAtMost), hasMore: row.due > countedAtMost })), failing };
+    },
 
     async reserveIds(count: number): Promise<number[]> {
       return store.takeNumbers(db, 'robot_ids', count);

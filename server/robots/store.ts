@@ -356,6 +356,45 @@ export function countRuns(q: Queryable, robotIds: readonly number[], since: Date
     ) halves group by robot_id`);
 }
 
+// ——— Health
+
+export interface BacklogRow {
+  id: 'arrivals' | 'waitingRuns' | 'triggers';
+  due: number;
+  oldestDueAt: Date | null;
+}
+/** What is due and not begun, counted up to `limit`: the oldest of those looked at. */
+export function backlog(q: Queryable, at: Date, limit: number): Promise<BacklogRow[]> {
+  const counted = sql`count(*)::int as due, min(due_at) as oldest_due_at`;
+  return q.rows(sql`
+    select 'arrivals' as id, ${counted} from (select due_at from arrival_queue where due_at <= ${at} order by arrival_id limit ${limit}) as seen
+    union all select 'waitingRuns', ${counted} from (select due_at from runs where state = 'waiting' and due_at <= ${at} order by due_at limit ${limit}) as seen
+    union all select 'triggers', ${counted} from (select due_at from trigger_events where due_at <= ${at} order by due_at limit ${limit}) as seen`);
+}
+
+export interface FailingRobotRow {
+  robotId: number;
+  title: string | null;
+  pipelineId: number | null;
+  failed: number;
+  lastFailedAt: Date;
+  lastItemId: number;
+  lastRunId: number;
+}
+/** Robots among the latest `looked` failed runs, by how often since the moment: an index that holds nothing but failed runs. */
+export function failingRobots(q: Queryable, { since, looked, limit }: { since: Date; looked: number; limit: number }): Promise<FailingRobotRow[]> {
+  return q.rows<FailingRobotRow>(sql`
+    with latest as (
+      select id, robot_id, version_id, item_id, coalesce(finished_at, created_at) as failed_at from runs where state = 'failed' order by id desc limit ${looked}
+    ), counted as (
+      select robot_id, count(*)::int as failed, max(id) as last_run_id from latest where failed_at >= ${since} group by robot_id order by 2 desc, 1 limit ${limit}
+    )
+    select c.robot_id, c.failed, c.last_run_id, l.item_id as last_item_id, l.failed_at as last_failed_at, v.pipeline_id,
+      (select r ->> 'title' from jsonb_array_elements(v.robots) r where r ->> 'id' = c.robot_id::text limit 1) as title
+    from counted c join latest l on l.id = c.last_run_id left join robot_versions v on v.id = l.version_id
+    order by c.failed desc, c.robot_id`);
+}
+
 // ——— Journal
 
 export interface JournalRow extends RunRow {

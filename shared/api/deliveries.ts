@@ -53,6 +53,16 @@ export const deliveryFilter = z.object({
   cursor: id.optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
+/** What waits for a person's decision; counted up to a limit. */
+export const deliveryCounters = z.object({ needDecision: z.int(), hasMore: z.boolean() });
+const tally = { sent: z.int(), waiting: z.int(), failed: z.int(), unknown: z.int() };
+/** What was queued in the last 24 hours, by the state it is in now. */
+export const deliveryFigures = z.object({
+  since: z.date(),
+  /** By the hour it was queued in; every hour is there. */
+  hours: z.array(z.object({ at: z.date(), channel: deliveryChannel, ...tally })),
+  senders: z.array(z.object({ channel: deliveryChannel, senderId: z.int(), ...tally })),
+});
 export const decideDelivery = z.strictObject({ decision: deliveryDecision });
 export const decideDeliveries = z.strictObject({ ids: z.array(z.int().positive().max(Number.MAX_SAFE_INTEGER)).min(1).max(1000), decision: deliveryDecision });
 /** skipped: in another state by now, or not there. */

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 
-/** 'employee:5' (one's own) | 'item:12' | 'pipeline:3' | 'chat:7' | 'feed' | 'company'. */
+/** 'employee:5' (one's own) | 'deliveries:1' (the journal, administrators) | 'item:12' | 'pipeline:3' | 'chat:7' | 'feed' | 'company'. */
 export const liveTopic = z.string().regex(/^[a-z]{1,20}(:[1-9]\d{0,15})?$/);
 
 export const liveRequest = z.union([

@@ -363,6 +363,9 @@ export const table: readonly Row[] = [
 
   // ——— Letters and SMS
   row('GET /api/deliveries', everybody),
+  row('GET /api/deliveries/counters', adminsOnly),
+  row('GET /api/delivery-figures', adminsOnly),
+  row('GET /api/health-report', adminsOnly),
   row('GET /api/deliveries/{id}', '----++', (w) => id(w.delivery)),
   row('POST /api/deliveries/decisions', adminsOnly, () => ({ body: { ids: [1], decision: 'give_up' } })),
   row('GET /api/runs/{runId}/deliveries', '--++++', (w) => ({ params: { runId: w.runs.done } })),
