@@ -1,0 +1,273 @@
+/** The board and the list in a real browser: two windows, mouse, finger and keys, refusals, many items. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Locator, Page } from 'playwright-core';
+import { sql } from '../../server/db/db.ts';
+import { openBrowser, picture } from '../support/browser.ts';
+import { startTestVestnik } from '../support/vestnik.ts';
+
+const vestnik = await startTestVestnik({ services: { web: true, worker: true }, now: () => new Date() });
+const browser = await openBrowser(vestnik);
+const { admin, api, db, given } = vestnik;
+const anna = await given.employee({ firstName: 'Анна', lastName: 'Петрова', position: 'Менеджер' });
+
+const column = (page: Page, stage: string): Locator => page.getByRole('region', { name: stage, exact: true });
+const card = (page: Page | Locator, title: string): Locator => page.getByRole('article', { name: title, exact: true });
+
+async function drag(page: Page, from: Locator, to: Locator): Promise<void> {
+  const [start, end] = [await from.boundingBox(), await to.boundingBox()];
+  assert.ok(start && end);
+  await page.mouse.move(start.x + 40, start.y + 20);
+  await page.mouse.down();
+  await page.mouse.move(start.x + 60, start.y + 30);
+  await page.mouse.move(end.x + end.width / 2, end.y + Math.min(end.height / 2, 160), { steps: 8 });
+  await page.mouse.up();
+}
+
+test('two people work on one board, and each sees what the other does', { skip: browser.missing }, async () => {
+  const sales = await given.pipeline({ name: 'Продажи', stages: ['Новая', 'В работе', 'Договор'] });
+  const path = `/crm/deal?pipeline=${sales.id}`;
+  const [mine, hers] = await Promise.all([browser.signIn(admin), browser.signIn(anna)]);
+  await Promise.all([mine.goto(path), hers.goto(path)]);
+  await hers.getByText('Здесь пока ничего нет').waitFor();
+  await picture(mine, 'kanban-empty');
+
+  await hers.getByRole('button', { name: 'Добавить на стадию «Новая»' }).click();
+  await hers.getByRole('textbox', { name: 'Название' }).fill('Крыша Петровых');
+  await hers.keyboard.press('Enter');
+  await card(column(hers, 'Новая'), 'Крыша Петровых').waitFor();
+  await card(column(mine, 'Новая'), 'Крыша Петровых').waitFor();
+
+  await drag(mine, card(mine, 'Крыша Петровых'), column(mine, 'В работе'));
+  await card(column(mine, 'В работе'), 'Крыша Петровых').waitFor();
+  await card(column(hers, 'В работе'), 'Крыша Петровых').waitFor();
+  await column(hers, 'В работе').getByLabel('1 элемент').waitFor();
+  const [item] = (await api(admin).get('/api/items', { itemTypeId: sales.itemTypeId, pipelineId: sales.id })).items;
+  assert.equal(item.stageId, sales.stage('В работе').id);
+
+  await mine.getByRole('button', { name: 'Отменить' }).first().click();
+  await card(column(hers, 'Новая'), 'Крыша Петровых').waitFor();
+
+  await api(admin).patch(`/api/items/${item.id}`, { title: 'Крыша и фасад', amount: 1_200_000 });
+  await card(hers, 'Крыша и фасад').waitFor();
+  await column(hers, 'Новая').getByText('1,2 млн ₽').waitFor();
+  await picture(hers, 'kanban-live');
+});
+
+test('keys walk, select and move cards, and a card can be sent anywhere from its menu', { skip: browser.missing }, async () => {
+  const pipeline = await given.pipeline({ stages: ['Раз', 'Два', 'Три'] });
+  for (const title of ['Первая', 'Вторая']) await given.item({ pipelineId: pipeline.id, title });
+  const page = await browser.signIn(admin);
+  await page.goto(`/crm/deal?pipeline=${pipeline.id}`);
+  await page.getByRole('link', { name: 'Вторая' }).focus();
+  await page.keyboard.press('ArrowDown');
+  await page.waitForFunction("document.activeElement?.textContent === 'Первая'");
+  await page.keyboard.press('Control+ArrowRight');
+  await card(column(page, 'Два'), 'Первая').waitFor();
+  await page.waitForFunction("document.activeElement?.textContent === 'Первая'");
+  await page.keyboard.press('ArrowLeft');
+  await page.waitForFunction("document.activeElement?.textContent === 'Вторая'");
+  await page.keyboard.press('Space');
+  await page.getByRole('toolbar').getByText('Выбран 1').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Действия с «Вторая»' }).click();
+  await page.getByRole('menuitem', { name: 'Переместить на стадию' }).press('ArrowRight');
+  await page.getByRole('menuitem', { name: 'Три' }).click();
+  await card(column(page, 'Три'), 'Вторая').waitFor();
+});
+
+test('a refused move puts the card back and says why; required fields are asked for and the card goes on', { skip: browser.missing }, async () => {
+  const pipeline = await given.pipeline({ stages: ['Начало', 'Проверка'] });
+  const field = await given.field({ name: 'Номер договора', type: 'string', requiredStageIds: [pipeline.stage('Проверка').id] });
+  const item = await given.item({ pipelineId: pipeline.id, title: 'Без договора' });
+  const page = await browser.signIn(admin);
+  await page.goto(`/crm/deal?pipeline=${pipeline.id}`);
+  await drag(page, card(page, 'Без договора'), column(page, 'Проверка'));
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Номер договора').first().waitFor();
+  // Behind the dialog, where it is hidden from those who cannot see.
+  await page.locator(`[data-drop="stage:${pipeline.stage('Начало').id}"] [data-item="${item.id}"]`).waitFor();
+  await picture(page, 'kanban-required');
+  await dialog.getByLabel('Номер договора').first().fill('№ 17');
+  await dialog.getByRole('button', { name: 'Сохранить и переместить' }).click();
+  await card(column(page, 'Проверка'), 'Без договора').waitFor();
+  assert.equal((await api(admin).get(`/api/items/${item.id}`)).values[field.code], '№ 17');
+  await api(admin).del(`/api/fields/${field.id}`);
+});
+
+test('several cards are selected and go together; robots are announced before', { skip: browser.missing }, async () => {
+  const pipeline = await given.pipeline({ stages: ['Откуда', 'Куда'] });
+  await given.robot(pipeline.stage('Куда'), 'notify', { text: 'Пришло', recipients: [{ kind: 'employee', id: anna.id }] });
+  for (let n = 1; n <= 6; n++) await given.item({ pipelineId: pipeline.id, title: `Пачка ${n}` });
+  const page = await browser.signIn(admin);
+  await page.goto(`/crm/deal?pipeline=${pipeline.id}`);
+  await page.getByRole('link', { name: 'Пачка 6' }).click({ modifiers: ['Control'] });
+  await page.getByRole('link', { name: 'Пачка 1' }).click({ modifiers: ['Shift'] });
+  const bar = page.getByRole('toolbar');
+  await bar.getByText('Выбрано 6').waitFor();
+  await bar.getByRole('button', { name: 'Переместить' }).click();
+  await page.getByRole('menuitem', { name: 'Куда', exact: true }).click();
+  await page.getByText('1 человек получит 6 сообщений').waitFor();
+  await picture(page, 'kanban-storm');
+  await page.getByRole('button', { name: 'Без роботов' }).click();
+  await column(page, 'Куда').getByLabel('6 элементов').waitFor();
+  await card(column(page, 'Куда'), 'Пачка 3').waitFor();
+  assert.equal((await api(anna).get('/api/notifications')).items.length, 0);
+});
+
+test('words and filters find deals, stay in the address, and are kept as a view', { skip: browser.missing }, async () => {
+  const pipeline = await given.pipeline({ stages: ['Все'] });
+  await given.item({ pipelineId: pipeline.id, title: 'Кухня', amount: 500, ownerId: anna.id });
+  await given.item({ pipelineId: pipeline.id, title: 'Спальня', amount: 5000 });
+  const page = await browser.signIn(admin);
+  await page.goto(`/crm/deal?pipeline=${pipeline.id}`);
+  await card(page, 'Кухня').waitFor();
+  await page.getByRole('searchbox', { name: 'Название или номер' }).fill('спал');
+  await card(page, 'Кухня').waitFor({ state: 'detached' });
+  await card(page, 'Спальня').waitFor();
+  await page.getByRole('searchbox', { name: 'Название или номер' }).fill('');
+  await card(page, 'Кухня').waitFor();
+  await page.getByRole('button', { name: 'Фильтр', exact: true }).click();
+  await page.getByRole('button', { name: 'Сумма', exact: true }).click();
+  await page.getByLabel('Сумма: от').fill('100');
+  await page.getByLabel('Сумма: до').fill('1000');
+  await page.getByRole('button', { name: 'Применить' }).click();
+  await card(page, 'Спальня').waitFor({ state: 'detached' });
+  await page.reload();
+  await card(page, 'Кухня').waitFor();
+  await page.getByText('Сумма: 100 – 1 000').waitFor();
+  assert.equal(await card(page, 'Спальня').count(), 0);
+  await page.getByRole('button', { name: 'Сохранить фильтр' }).click();
+  await page.getByLabel('Название', { exact: true }).fill('Недорогие');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Недорогие', exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Сбросить' }).click();
+  await card(page, 'Спальня').waitFor();
+  await page.getByRole('button', { name: 'Недорогие', exact: true }).click();
+  await card(page, 'Спальня').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Мои', exact: true }).click();
+  await card(page, 'Спальня').waitFor();
+  assert.equal(await card(page, 'Кухня').count(), 0);
+});
+
+test('a list is sorted, edited in place and worked on as a whole', { skip: browser.missing }, async () => {
+  const pipeline = await given.pipeline({ stages: ['Список', 'Дальше'] });
+  await db.run(sql`
+    insert into items (item_type_id, pipeline_id, stage_id, title, amount, currency, owner_id, created_at, updated_at, moved_at)
+    select ${pipeline.itemTypeId}, ${pipeline.id}, ${pipeline.stage('Список').id}, 'Строка ' || n, n, 'RUB', ${admin.id}, now(), now(), now() from generate_series(1, 300) n`);
+  const page = await browser.signIn(admin);
+  await page.goto(`/crm/deal/list?pipeline=${pipeline.id}`);
+  await page.getByText('300 элементов').waitFor();
+  await page.getByRole('button', { name: 'Сумма', exact: true }).click();
+  await page.getByRole('link', { name: 'Строка 300' }).waitFor();
+  const row = page.getByRole('row').filter({ hasText: 'Строка 300' });
+  await row.getByRole('gridcell').filter({ hasText: '300 ₽' }).dblclick();
+  await page.getByRole('textbox', { name: 'Сумма' }).fill('999');
+  await page.keyboard.press('Enter');
+  await row.getByText('999 ₽').waitFor();
+  await picture(page, 'list');
+  assert.deepEqual(await browser.accessibility(page), []);
+  await page.getByRole('checkbox', { name: 'Выбрать все на странице' }).click();
+  await page.getByRole('button', { name: 'Выбрать все 300' }).click();
+  await page.getByRole('toolbar').getByText('Выбрано 300').waitFor();
+  await page.getByRole('toolbar').getByRole('button', { name: 'Переместить' }).click();
+  await page.getByRole('menuitem', { name: 'Дальше' }).click();
+  await page.getByText('Перемещено 300 элементов').first().waitFor();
+  const { stages } = await api(admin).get(`/api/pipelines/${pipeline.id}/summary`);
+  assert.equal(stages.find((stage: { stageId: number }) => stage.stageId === pipeline.stage('Дальше').id).count, 300);
+});
+
+test('a column of ten thousand scrolls to any depth without holding up the page, and a move is confirmed in a moment', { skip: browser.missing }, async () => {
+  const pipeline = await given.pipeline({ stages: ['Много', 'Рядом'] });
+  await db.run(sql`
+    insert into items (item_type_id, pipeline_id, stage_id, title, amount, currency, owner_id, created_at, updated_at, moved_at)
+    select ${pipeline.itemTypeId}, ${pipeline.id}, ${pipeline.stage('Много').id}, 'Глубина ' || n, n, 'RUB', ${admin.id}, now(), now(), '2026-01-01'::timestamptz + n * interval '1 second' from generate_series(1, 10000) n`);
+  const page = await browser.signIn(admin);
+  await page.goto(`/crm/deal?pipeline=${pipeline.id}`);
+  await column(page, 'Много').getByLabel('10 000 элементов').waitFor();
+  await card(page, 'Глубина 10000').waitFor();
+  const answered = page.waitForResponse((response) => response.request().method() === 'PATCH');
+  await page.getByRole('link', { name: 'Глубина 10000' }).focus();
+  await page.keyboard.press('Control+ArrowRight');
+  await card(column(page, 'Рядом'), 'Глубина 10000').waitFor();
+  const confirmedMs = Math.round((await answered).request().timing().responseStart);
+  console.log(`a move was confirmed after ${confirmedMs} ms`);
+  assert.ok(confirmedMs < 2000, `a move was confirmed after ${confirmedMs} ms`);
+  await page.evaluate("window.longTasks = []; new PerformanceObserver((list) => list.getEntries().forEach((entry) => window.longTasks.push(entry.duration))).observe({ type: 'longtask' })");
+  const box = await column(page, 'Много').boundingBox();
+  assert.ok(box);
+  await page.mouse.move(box.x + 100, box.y + 300);
+  for (let turn = 0; turn < 120; turn++) {
+    await page.mouse.wheel(0, 400);
+    await page.evaluate('new Promise(requestAnimationFrame)');
+  }
+  await page.waitForFunction("document.querySelectorAll('[data-item]').length > 0");
+  assert.ok(await page.locator('[data-item]').count() < 60, 'only what is near the screen is drawn');
+  const tasks = await page.evaluate<number[]>('window.longTasks');
+  // A slow machine with others on it stretches every task; what must not be is one that draws the whole column.
+  console.log(`long tasks while scrolling: ${tasks.map(Math.round).join(', ') || 'none'}`);
+  assert.ok(tasks.every((duration) => duration < 500), `a task of ${Math.max(...tasks)} ms`);
+});
+
+test('the board is good to look at and to use: both languages, light and dark, desk and phone', { skip: browser.missing }, async () => {
+  const pipeline = await given.pipeline({ name: 'Строительство', stages: ['Новая заявка', 'Отправка счета', 'Согласование договора', 'Доставка товара'] });
+  const { id: companyId } = await api(admin).post('/api/companies', { title: 'ООО «Ромашка»' });
+  const { id: contactId } = await api(admin).post('/api/contacts', { lastName: 'Петров', firstName: 'Иван' });
+  for (const [n, stage] of pipeline.stages.filter((one) => one.semantics === 'process').entries()) {
+    for (let row = 0; row <= n * 2; row++) {
+      await given.item({
+        pipelineId: pipeline.id, stageId: stage.id, amount: (n + 1) * 123_450 + row, ownerId: row % 2 ? anna.id : admin.id, companyId, contactId, closesOn: row % 3 ? '2030-03-10' : '2026-01-10',
+        title: row === 1 ? 'Очень длинное название сделки, которое не помещается в одну строку карточки и переносится, а потом обрезается многоточием, чтобы карточка оставалась карточкой' : `Дом № ${n}${row}`,
+      });
+    }
+  }
+  for (const [language, colorScheme] of [['ru', 'light'], ['en', 'dark']] as const) {
+    for (const isPhone of [false, true]) {
+      const page = await browser.signIn(admin, { language, colorScheme, isPhone });
+      await page.goto(`/crm/deal?pipeline=${pipeline.id}`);
+      await card(page, 'Дом № 00').waitFor();
+      await picture(page, `kanban-${language}-${colorScheme}${isPhone ? '-phone' : ''}`);
+      assert.deepEqual(await browser.accessibility(page), []);
+      assert.ok(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth'), 'the page is no wider than the screen');
+      await page.goto(`/crm/deal/list?pipeline=${pipeline.id}`);
+      await page.getByRole('link', { name: 'Дом № 00' }).waitFor();
+      await picture(page, `list-${language}-${colorScheme}${isPhone ? '-phone' : ''}`);
+      assert.deepEqual(await browser.accessibility(page), []);
+    }
+  }
+  await api(admin).patch(`/api/employees/${admin.id}`, { language: 'ru' });
+});
+
+test('a finger that rests on a card drags it', { skip: browser.missing }, async () => {
+  const pipeline = await given.pipeline({ stages: ['Палец', 'Сюда'] });
+  await given.item({ pipelineId: pipeline.id, title: 'Под пальцем' });
+  const page = await browser.signIn(admin, { context: { viewport: { width: 800, height: 700 }, hasTouch: true } });
+  await page.goto(`/crm/deal?pipeline=${pipeline.id}`);
+  const [from, to] = [await card(page, 'Под пальцем').boundingBox(), await column(page, 'Сюда').boundingBox()];
+  assert.ok(from && to);
+  const touch = await page.context().newCDPSession(page);
+  const at = (x: number, y: number) => ({ touchPoints: [{ x, y }] });
+  await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', ...at(from.x + 30, from.y + 20) });
+  await page.locator('.is-dragging').waitFor({ state: 'attached' });
+  await touch.send('Input.dispatchTouchEvent', { type: 'touchMove', ...at(to.x + 100, to.y + 150) });
+  await page.locator('[data-drop].ring-2').waitFor({ state: 'attached' });
+  await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+  await card(column(page, 'Сюда'), 'Под пальцем').waitFor();
+});
+
+test('anything is found from anywhere by a few letters', { skip: browser.missing }, async () => {
+  await given.item({ title: 'Палитра находит' });
+  const page = await browser.signIn(admin);
+  await page.goto('/crm/deal');
+  await page.getByRole('region').first().waitFor();
+  await page.keyboard.press('Control+KeyK');
+  await page.getByPlaceholder('Что найти?').fill('палитра нах');
+  await page.getByRole('option', { name: /Палитра находит/ }).waitFor();
+  await picture(page, 'palette');
+  assert.deepEqual(await browser.accessibility(page), []);
+  await page.getByPlaceholder('Что найти?').fill('петрова');
+  await page.getByRole('option', { name: /Анна Петрова/ }).waitFor();
+  await page.getByPlaceholder('Что найти?').fill('лиды');
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**/crm/lead**');
+});
