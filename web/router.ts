@@ -27,7 +27,7 @@ function idOf(text: unknown): number | undefined {
 }
 
 const routes: RouteRecordRaw[] = [
-  { path: '/sign-in', component: () => import('./pages/sign-in/sign-in.vue'), meta: { isPublic: true, title: 'web.sign_in.title' } },
+  { path: '/sign-in', component: () => import('./pages/entry/sign-in.vue'), meta: { isPublic: true, title: 'web.sign_in.title' } },
   { path: '/setup/:token', component: () => import('./pages/entry/setup.vue'), meta: { isPublic: true, title: 'web.setup.page', texts: ['web-entry'] } },
   { path: '/join/:token', component: () => import('./pages/entry/join.vue'), meta: { isPublic: true, title: 'web.entry.join.short', texts: ['web-entry'] } },
   { path: '/forgot-password', component: () => import('./pages/entry/forgot-password.vue'), meta: { isPublic: true, title: 'web.entry.forgot.title', texts: ['web-entry'] } },

@@ -7,7 +7,7 @@ import { api, type Query } from '../../api.ts';
 import type { Json } from '../../json.ts';
 import { momentOf } from '../../values/value.ts';
 import { type Channel, type Delivery, deliveryStates } from './channels.ts';
-import { useJournalHints } from './figures.ts';
+import { useJournalHints } from '../../channels/figures.ts';
 
 export interface JournalQuery {
   /** Only what a person has to decide on. */

@@ -12,7 +12,7 @@ import { t } from '../../text.ts';
 import { useSay } from '../../ui/say.ts';
 import { clientSystemFields, type FieldShape, shapeOf } from '../../values/fields.ts';
 import { useNames } from '../../values/names.ts';
-import { createVersionedWriter } from '../card/versioned.ts';
+import { createVersionedWriter } from '../../card/versioned.ts';
 
 export type ClientKind = 'contact' | 'company';
 export type Contact = Json<z.output<typeof contact>>;

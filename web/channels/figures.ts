@@ -3,12 +3,12 @@ import { useQuery, useQueryCache } from '@pinia/colada';
 import { useThrottleFn } from '@vueuse/core';
 import { computed } from 'vue';
 import type { z } from 'zod';
-import type { deliveryCounters, deliveryFigures } from '../../../shared/api/deliveries.ts';
-import { api } from '../../api.ts';
-import type { Json } from '../../json.ts';
-import { useLive } from '../../live.ts';
-import { useSession } from '../../session.ts';
-import type { Channel } from './channels.ts';
+import type { deliveryCounters, deliveryFigures } from '../../shared/api/deliveries.ts';
+import { api } from '../api.ts';
+import type { Json } from '../json.ts';
+import { useLive } from '../live.ts';
+import { useSession } from '../session.ts';
+import type { Channel } from '../pages/channels/channels.ts';
 
 export type Figures = Json<z.output<typeof deliveryFigures>>;
 /** There is one journal; its topic is for administrators. */

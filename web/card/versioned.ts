@@ -3,9 +3,9 @@
  * again on top of that, unasked; when it was the same field, both are shown and the person chooses. Nothing is overwritten unseen.
  */
 import { shallowRef } from 'vue';
-import { ApiError } from '../../api.ts';
-import { changeOf, type FieldShape, valueOf } from '../../values/fields.ts';
-import { areSameValues } from '../../values/value.ts';
+import { ApiError } from '../api.ts';
+import { changeOf, type FieldShape, valueOf } from '../values/fields.ts';
+import { areSameValues } from '../values/value.ts';
 
 /** The same field, changed by two people. */
 export interface Conflict {
