@@ -446,7 +446,7 @@ test('an invoice has a number, a public page and is paid when it stands on its s
   await assert.rejects(api(lawyer).post(`/api/invoices/${first.itemId}/payment`), refused('access.denied', 403));
   const payment = await api(anna).post(`/api/invoices/${first.itemId}/payment`);
   assert.ok(payment.paidAt);
-  assert.deepEqual(paid, [{ itemId: first.itemId, dealId: item.id }]);
+  assert.deepEqual(paid, [{ itemId: first.itemId, dealId: item.id, number: first.number, origin: { cause: 'api', employeeId: anna.id } }]);
   await assert.rejects(api(anna).post(`/api/invoices/${first.itemId}/payment`), refused('invoice.already_paid', 409));
   await assert.rejects(api(anna).patch(`/api/invoices/${first.itemId}`, { dueOn: null }), refused('invoice.already_paid', 409));
   const success = (await typeOf('invoice')).pipelines[0]!.stages.find((stage) => stage.semantics === 'success')!;

@@ -273,8 +273,14 @@ test('keys and the address of callbacks are changed while messages are on their 
   assert.ok(await call([], { signature: 'new', secret: new URL(renewed.callbackUrl!).pathname.split('/').at(-1)! }));
   clock = new Date(clock.getTime() + 8 * 86_400_000);
   assert.equal(await call([], { signature: 'new' }), undefined, 'the old address is forgotten');
-  const both = await Promise.allSettled([sms.changeProvider(admin, reporter.id, { secrets: { key: 'k' } }), sms.changeProvider(admin, reporter.id, { secrets: { key: 'other' } })]);
-  assert.deepEqual(both.map((one) => one.status).sort(), ['fulfilled', 'rejected'], 'nobody undoes the other unawares');
+  // Two at once may also come one after the other, which is nobody's clash; sooner or later they meet.
+  for (let tries = 1; ; tries++) {
+    const both = await Promise.allSettled([sms.changeProvider(admin, reporter.id, { secrets: { key: `k${tries}` } }), sms.changeProvider(admin, reporter.id, { secrets: { key: `other${tries}` } })]);
+    const states = both.map((one) => one.status).sort();
+    assert.ok(states.includes('fulfilled'), 'one of them always gets through');
+    if (states.includes('rejected')) break;
+    assert.ok(tries < 200, 'nobody undoes the other unawares');
+  }
 });
 
 test('what is unknown is asked about, less and less often, until it is known', async () => {
