@@ -1,0 +1,92 @@
+/** The first day of a company, in one go: set up, a pipeline and a field, deals added, edited, dragged and found, by two people who see each other. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Locator, Page } from 'playwright-core';
+import { openBrowser, picture } from '../support/browser.ts';
+import { createApi, startTestVestnik } from '../support/vestnik.ts';
+
+const vestnik = await startTestVestnik({ isEmpty: true, services: { web: true, worker: true }, now: () => new Date() });
+const browser = await openBrowser(vestnik);
+const { people } = vestnik.vestnik;
+const password = 'Синий кит читает вслух';
+
+const column = (page: Page, stage: string): Locator => page.getByRole('region', { name: stage, exact: true });
+const card = (page: Page | Locator, title: string): Locator => page.getByRole('article', { name: title, exact: true });
+
+async function drag(page: Page, from: Locator, to: Locator): Promise<void> {
+  const [start, end] = [await from.boundingBox(), await to.boundingBox()];
+  assert.ok(start && end);
+  await page.mouse.move(start.x + 40, start.y + 20);
+  await page.mouse.down();
+  await page.mouse.move(start.x + 60, start.y + 30);
+  await page.mouse.move(end.x + end.width / 2, end.y + Math.min(end.height / 2, 160), { steps: 8 });
+  await page.mouse.up();
+}
+
+test('a company is set up, gets its pipeline and field, and two people work on its deals', { skip: browser.missing }, async () => {
+  const ada = await browser.stranger();
+  await ada.goto(new URL(await people.setupLink()).pathname);
+  await ada.getByLabel('Название').fill('Дубрава');
+  await ada.getByRole('button', { name: 'Дальше' }).click();
+  await ada.getByLabel('Имя').fill('Ада');
+  await ada.getByLabel('Фамилия').fill('Байрон');
+  await ada.getByLabel('E-mail').fill('ada@example.com');
+  await ada.getByLabel('Пароль', { exact: true }).fill(password);
+  await ada.getByRole('button', { name: 'Дальше' }).click();
+  await ada.getByText('С чистого листа').waitFor();
+  await ada.getByRole('button', { name: 'Создать компанию' }).click();
+  await ada.waitForURL(/\/crm/);
+
+  await ada.goto('/settings/pipelines');
+  await ada.getByRole('button', { name: 'Новая воронка' }).click();
+  await ada.getByLabel('Название воронки').last().fill('Кухни');
+  await ada.getByRole('dialog').getByRole('button', { name: 'Добавить' }).click();
+  await ada.getByRole('button', { name: 'Кухни', exact: true }).waitFor();
+
+  await ada.goto('/settings/fields?type=deal');
+  await ada.getByRole('button', { name: 'Новое поле' }).first().click();
+  await ada.getByLabel('Название').fill('Номер договора');
+  await ada.getByRole('button', { name: 'Создать поле' }).click();
+  await ada.getByRole('button', { name: /^Номер договора/ }).waitFor();
+
+  // A colleague joins by a link, in a window of his own.
+  const [{ id: adaId }] = (await people.directory(vestnik.db)).employees as [{ id: number }];
+  const { token } = await people.createApiToken({ employeeId: adaId, isAdmin: true, language: 'ru', timeZone: 'Europe/Moscow', via: 'system' }, 'test');
+  const api = createApi(vestnik.url, async () => token);
+  const invitation = await api.post('/api/invitations', { email: 'boris@example.com', firstName: 'Борис', language: 'ru' });
+  const boris = await browser.stranger();
+  await boris.goto(new URL(invitation.link).pathname);
+  await boris.getByLabel('Пароль', { exact: true }).fill(password);
+  await boris.getByRole('button', { name: 'Присоединиться' }).click();
+  await boris.waitForURL(/\/crm/);
+
+  const { pipelines } = await api.get('/api/crm-config');
+  const kitchens: { id: number; itemTypeId: number; stages: { name: string }[] } = pipelines.find((one: { name: string }) => one.name === 'Кухни');
+  const [first, second] = kitchens.stages.map((stage) => stage.name) as [string, string];
+  await Promise.all([ada, boris].map((page) => page.goto(`/crm/deal?pipeline=${kitchens.id}`)));
+
+  await boris.getByRole('button', { name: `Добавить на стадию «${first}»` }).click();
+  await boris.getByRole('textbox', { name: 'Название' }).fill('Кухня для Петровых');
+  await boris.keyboard.press('Enter');
+  await card(column(ada, first), 'Кухня для Петровых').waitFor();
+
+  // Ada fills the new field in the card; Boris has the card open and sees it.
+  const [deal] = (await api.get('/api/items', { itemTypeId: kitchens.itemTypeId, pipelineId: kitchens.id })).items;
+  await Promise.all([ada, boris].map((page) => page.goto(`/crm/deal/item/${deal.id}`)));
+  await ada.getByRole('button', { name: 'Изменить: Номер договора' }).click();
+  await ada.getByRole('textbox', { name: 'Номер договора' }).fill('К-17');
+  await ada.keyboard.press('Enter');
+  await boris.getByText('К-17').waitFor();
+  await picture(boris, 'first-day-card');
+
+  await Promise.all([ada, boris].map((page) => page.goto(`/crm/deal?pipeline=${kitchens.id}`)));
+  await card(ada, 'Кухня для Петровых').waitFor();
+  await card(boris, 'Кухня для Петровых').waitFor();
+  await drag(ada, card(ada, 'Кухня для Петровых'), column(ada, second));
+  await card(column(boris, second), 'Кухня для Петровых').waitFor();
+
+  await boris.getByRole('searchbox', { name: 'Название или номер' }).fill('Петровы');
+  await card(boris, 'Кухня для Петровых').waitFor();
+  await boris.getByRole('searchbox', { name: 'Название или номер' }).fill('Сидоровы');
+  await card(boris, 'Кухня для Петровых').waitFor({ state: 'detached' });
+});
