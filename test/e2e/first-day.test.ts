@@ -50,8 +50,9 @@ test('a company is set up, gets its pipeline and field, and two people work on i
   await ada.getByRole('button', { name: /^Номер договора/ }).waitFor();
 
   // A colleague joins by a link, in a window of his own.
-  const [{ id: adaId }] = (await people.directory(vestnik.db)).employees as [{ id: number }];
-  const { token } = await people.createApiToken({ employeeId: adaId, isAdmin: true, language: 'ru', timeZone: 'Europe/Moscow', via: 'system' }, 'test');
+  const [first] = (await people.directory(vestnik.db)).employees;
+  assert.ok(first);
+  const { token } = await people.createApiToken({ employeeId: first.id, isAdmin: true, language: 'ru', timeZone: 'Europe/Moscow', via: 'system' }, 'test');
   const api = createApi(vestnik.url, async () => token);
   const invitation = await api.post('/api/invitations', { email: 'boris@example.com', firstName: 'Борис', language: 'ru' });
   const boris = await browser.stranger();
@@ -62,13 +63,14 @@ test('a company is set up, gets its pipeline and field, and two people work on i
 
   const { pipelines } = await api.get('/api/crm-config');
   const kitchens: { id: number; itemTypeId: number; stages: { name: string }[] } = pipelines.find((one: { name: string }) => one.name === 'Кухни');
-  const [first, second] = kitchens.stages.map((stage) => stage.name) as [string, string];
+  const [earlier, next] = kitchens.stages.map((stage) => stage.name);
+  assert.ok(earlier !== undefined && next !== undefined);
   await Promise.all([ada, boris].map((page) => page.goto(`/crm/deal?pipeline=${kitchens.id}`)));
 
-  await boris.getByRole('button', { name: `Добавить на стадию «${first}»` }).click();
+  await boris.getByRole('button', { name: `Добавить на стадию «${earlier}»` }).click();
   await boris.getByRole('textbox', { name: 'Название' }).fill('Кухня для Петровых');
   await boris.keyboard.press('Enter');
-  await card(column(ada, first), 'Кухня для Петровых').waitFor();
+  await card(column(ada, earlier), 'Кухня для Петровых').waitFor();
 
   // Ada fills the new field in the card; Boris has the card open and sees it.
   const [deal] = (await api.get('/api/items', { itemTypeId: kitchens.itemTypeId, pipelineId: kitchens.id })).items;
@@ -82,8 +84,8 @@ test('a company is set up, gets its pipeline and field, and two people work on i
   await Promise.all([ada, boris].map((page) => page.goto(`/crm/deal?pipeline=${kitchens.id}`)));
   await card(ada, 'Кухня для Петровых').waitFor();
   await card(boris, 'Кухня для Петровых').waitFor();
-  await drag(ada, card(ada, 'Кухня для Петровых'), column(ada, second));
-  await card(column(boris, second), 'Кухня для Петровых').waitFor();
+  await drag(ada, card(ada, 'Кухня для Петровых'), column(ada, next));
+  await card(column(boris, next), 'Кухня для Петровых').waitFor();
 
   await boris.getByRole('searchbox', { name: 'Название или номер' }).fill('Петровы');
   await card(boris, 'Кухня для Петровых').waitFor();
