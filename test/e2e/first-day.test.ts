@@ -1,7 +1,7 @@
 /** The first day of a company, in one go: set up, a pipeline and a field, deals added, edited, dragged and found, by two people who see each other. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Locator, Page } from 'playwright-core';
+import { card, column, drag } from '../support/board.ts';
 import { openBrowser, picture } from '../support/browser.ts';
 import { createApi, startTestVestnik } from '../support/vestnik.ts';
 
@@ -9,19 +9,6 @@ const vestnik = await startTestVestnik({ isEmpty: true, services: { web: true, w
 const browser = await openBrowser(vestnik);
 const { people } = vestnik.vestnik;
 const password = 'Синий кит читает вслух';
-
-const column = (page: Page, stage: string): Locator => page.getByRole('region', { name: stage, exact: true });
-const card = (page: Page | Locator, title: string): Locator => page.getByRole('article', { name: title, exact: true });
-
-async function drag(page: Page, from: Locator, to: Locator): Promise<void> {
-  const [start, end] = [await from.boundingBox(), await to.boundingBox()];
-  assert.ok(start && end);
-  await page.mouse.move(start.x + 40, start.y + 20);
-  await page.mouse.down();
-  await page.mouse.move(start.x + 60, start.y + 30);
-  await page.mouse.move(end.x + end.width / 2, end.y + Math.min(end.height / 2, 160), { steps: 8 });
-  await page.mouse.up();
-}
 
 test('a company is set up, gets its pipeline and field, and two people work on its deals', { skip: browser.missing }, async () => {
   const ada = await browser.stranger();

@@ -1,8 +1,8 @@
 /** The board and the list in a real browser: two windows, mouse, finger and keys, refusals, many items. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Locator, Page } from 'playwright-core';
 import { sql } from '../../server/db/db.ts';
+import { card, column, drag } from '../support/board.ts';
 import { openBrowser, picture } from '../support/browser.ts';
 import { startTestVestnik } from '../support/vestnik.ts';
 
@@ -10,19 +10,6 @@ const vestnik = await startTestVestnik({ services: { web: true, worker: true }, 
 const browser = await openBrowser(vestnik);
 const { admin, api, db, given } = vestnik;
 const anna = await given.employee({ firstName: 'Анна', lastName: 'Петрова', position: 'Менеджер' });
-
-const column = (page: Page, stage: string): Locator => page.getByRole('region', { name: stage, exact: true });
-const card = (page: Page | Locator, title: string): Locator => page.getByRole('article', { name: title, exact: true });
-
-async function drag(page: Page, from: Locator, to: Locator): Promise<void> {
-  const [start, end] = [await from.boundingBox(), await to.boundingBox()];
-  assert.ok(start && end);
-  await page.mouse.move(start.x + 40, start.y + 20);
-  await page.mouse.down();
-  await page.mouse.move(start.x + 60, start.y + 30);
-  await page.mouse.move(end.x + end.width / 2, end.y + Math.min(end.height / 2, 160), { steps: 8 });
-  await page.mouse.up();
-}
 
 test('two people work on one board, and each sees what the other does', { skip: browser.missing }, async () => {
   const sales = await given.pipeline({ name: 'Продажи', stages: ['Новая', 'В работе', 'Договор'] });
