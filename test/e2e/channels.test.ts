@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { openBrowser, picture } from '../support/browser.ts';
+import { chooseOption, openBrowser, picture } from '../support/browser.ts';
 import { startKeeper } from '../support/smtp.ts';
 import { startTestVestnik } from '../support/vestnik.ts';
 
@@ -52,7 +52,7 @@ test('a sender is refused with a wrong password, saved with the right one, and a
   await page.getByText('создайте пароль приложения').waitFor();
   await page.getByLabel('Сервер', { exact: true }).fill('127.0.0.1');
   await page.getByLabel('Шифрование').click();
-  await page.getByRole('option', { name: 'Без шифрования' }).click();
+  await chooseOption(page, 'Без шифрования');
   await page.getByLabel('Порт', { exact: true }).fill(String(keeper.port));
   await page.getByLabel('Логин').fill('robot');
   await page.getByLabel('Пароль', { exact: true }).fill('wrong');

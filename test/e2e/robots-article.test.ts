@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Locator, Page } from 'playwright-core';
 import { startMailServer, startSmsGateway } from '../../tools/receivers.ts';
-import { openBrowser, picture } from '../support/browser.ts';
+import { chooseOption, openBrowser, picture } from '../support/browser.ts';
 import { toldBy } from '../support/told.ts';
 import { startTestVestnik } from '../support/vestnik.ts';
 
@@ -102,7 +102,7 @@ async function amountAbove(panel: Locator, amount: string): Promise<void> {
   await panel.getByRole('button', { name: 'Добавить условие' }).click();
   await fromTree(['Сделка', 'Сумма']);
   await panel.getByRole('combobox', { name: 'Сравнение: Сумма' }).click();
-  await page.getByRole('option', { name: 'больше', exact: true }).click();
+  await chooseOption(page, 'больше');
   await panel.getByRole('textbox', { name: 'Значение: Сумма' }).fill(amount);
   await panel.getByText('Робот сработает, только если Сумма больше').waitFor();
 }

@@ -1,7 +1,7 @@
 /** Setting the CRM up in a browser: pipelines, stages, fields, rights, tokens, one's own profile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openBrowser, picture } from '../support/browser.ts';
+import { chooseOption, openBrowser, picture } from '../support/browser.ts';
 import { startTestVestnik } from '../support/vestnik.ts';
 
 const vestnik = await startTestVestnik();
@@ -50,14 +50,15 @@ test('an administrator makes a pipeline, orders its stages by keyboard, and dele
   assert.equal((await pipelineNamed('Опт')).stages.filter((one: { semantics: string }) => one.semantics === 'failure').length, 1);
 });
 
-test('a field is made with options, and is there for cards and filters', { skip: browser.missing }, async () => {
+test('a field is made with options, and is there for cards and filters', { skip: browser.missing }, async (t) => {
+  t.after(() => api(admin).patch(`/api/employees/${admin.id}`, { language: 'ru' }));
   const page = await browser.signIn(admin, { language: 'en', colorScheme: 'dark' });
   await page.goto('/settings/fields?type=lead');
   await page.getByText('No own fields yet').waitFor();
   await page.getByRole('button', { name: 'New field' }).first().click();
   await page.getByLabel('Name').fill('Channel');
   await page.getByLabel('Type').click();
-  await page.getByRole('option', { name: /^List/ }).click();
+  await chooseOption(page, /^List/);
   await page.getByLabel('Option 1').fill('Site');
   await page.getByRole('button', { name: 'Another option' }).click();
   await page.getByLabel('Option 2').fill('Fair');
@@ -67,7 +68,6 @@ test('a field is made with options, and is there for cards and filters', { skip:
   await page.getByRole('button', { name: /^Channel/ }).waitFor();
   const field = (await config()).fields.find((one: Named) => one.name === 'Channel');
   assert.deepEqual(field.settings.options.map((one: Named) => one.name), ['Site', 'Fair']);
-  await api(admin).patch(`/api/employees/${admin.id}`, { language: 'ru' });
 });
 
 test('a role gets people and rights, pipeline by pipeline', { skip: browser.missing }, async () => {

@@ -51,6 +51,12 @@ export interface TestBrowser {
   expectFault(pattern: RegExp): void;
 }
 
+/** Chooses in an open list and waits until it is gone: closing, it gives the focus back, and would take it from a field that is being filled. */
+export async function chooseOption(page: Page, option: string | RegExp): Promise<void> {
+  await page.getByRole('option', { name: option, exact: true }).click();
+  await page.getByRole('listbox').waitFor({ state: 'detached' });
+}
+
 /** What everybody but the administrator signs in with. */
 const password = 'Синий кит поёт негромко';
 
