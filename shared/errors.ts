@@ -181,6 +181,7 @@ export const errorCodes = {
   'chat.message_empty': 400,
   'chat.message_not_yours': 403,
   'chat.message_of_robot': 403,
+  'chat.too_many_pins': 409,
   'push.private_host': 400,
   'feed.post_not_yours': 403,
   'feed.post_of_robot': 403,

@@ -21,11 +21,13 @@ export type MessageReaction = z.output<typeof messageReaction>;
 
 /** Body of a message of kind 'system': drawn in the reader's language from `chat.system.<code>`. */
 export const systemMessage = z.object({
-  code: z.enum(['created', 'members_added', 'members_removed', 'member_left', 'member_joined', 'renamed', 'owner_changed', 'opened', 'closed']),
+  code: z.enum(['created', 'members_added', 'members_removed', 'member_left', 'member_joined', 'renamed', 'owner_changed', 'opened', 'closed', 'message_pinned']),
   /** Who did it; null: a robot. */
   actorId: id.nullable(),
   employeeIds: z.array(id).default([]),
   title: z.string().optional(),
+  /** Of 'message_pinned': which one. Its text is not here: not every member may see it. */
+  messageId: id.optional(),
 });
 export type SystemMessage = z.output<typeof systemMessage>;
 
@@ -176,6 +178,9 @@ export type MessagesQuery = z.output<typeof messagesQuery>;
  * Oldest first, which is the order they were written in: within a chat, no message appears below one that
  * could be read before. Whoever has been away asks for those `after` the last he knows. A cursor is null where there is nothing more on that side. */
 export const messageList = z.object({ items: z.array(message), before: id.nullable(), after: id.nullable() });
+
+/** What members keep on top of a chat, the newest message first. */
+export const pinnedMessages = z.object({ items: z.array(message) });
 
 /** Over all chats of the person, newest first. */
 export const foundMessagesQuery = z.object({

@@ -456,6 +456,9 @@ export const table: readonly Row[] = [
   row('GET /api/messages', everybody, () => ({ query: { search: 'секретное' } })),
   row('PUT /api/chats/{id}/messages/{messageId}/reactions/{reaction}', '--+-+-', (w) => ({ params: { id: w.chat.id, messageId: w.message.id, reaction: 'heart' } })),
   row('DELETE /api/chats/{id}/messages/{messageId}/reactions/{reaction}', '--+-+-', (w) => ({ params: { id: w.chat.id, messageId: w.message.id, reaction: 'heart' } })),
+  row('GET /api/chats/{id}/pins', '--+-+-', byChat),
+  row('PUT /api/chats/{id}/messages/{messageId}/pin', '--+-+-', (w) => ({ params: { id: w.chat.id, messageId: w.message.id } })),
+  row('DELETE /api/chats/{id}/messages/{messageId}/pin', '--+-+-', (w) => ({ params: { id: w.chat.id, messageId: w.message.id } })),
   row('PATCH /api/chats/{id}/messages/{messageId}', '--x-+-', (w) => ({ params: { id: w.chat.id, messageId: w.message.id }, body: { body: 'Правка' } })),
   row('DELETE /api/chats/{id}/messages/{messageId}', '--x-+-', async (w) => ({
     params: { id: w.chat.id, messageId: (await owner(w).post(`/api/chats/${w.chat.id}/messages`, { body: 'Лишнее' })).id },

@@ -6,7 +6,7 @@
  */
 import { computed, onScopeDispose, ref, shallowRef, triggerRef } from 'vue';
 import type { z } from 'zod';
-import type { chatMembers, messageList } from '../../shared/api/chat.ts';
+import type { chatMembers, messageList, pinnedMessages } from '../../shared/api/chat.ts';
 import { api, ApiError } from '../api.ts';
 import type { Json } from '../json.ts';
 import { listen, type Hint } from '../live.ts';
@@ -27,6 +27,8 @@ export function useConversation(chatId: number) {
   const chat = shallowRef<Chat>();
   const messages = shallowRef<Message[]>([]);
   const members = shallowRef<Member[]>([]);
+  /** Kept on top of the chat, the newest first. */
+  const pins = shallowRef<Message[]>([]);
   const hasOlder = ref(false);
   const hasNewer = ref(false);
   const isOpening = ref(true);
@@ -64,6 +66,11 @@ export function useConversation(chatId: number) {
     members.value = page.items;
   }
 
+  async function loadPins(): Promise<void> {
+    const found: Json<z.output<typeof pinnedMessages>> = await api.get(`${path}/pins`);
+    pins.value = found.items;
+  }
+
   function show(page: Page): void {
     messages.value = page.items;
     hasOlder.value = page.before !== null;
@@ -87,6 +94,7 @@ export function useConversation(chatId: number) {
     });
     isOpening.value = false;
     void inOrder(loadMembers);
+    void inOrder(loadPins);
   }
 
   async function loadOlder(): Promise<void> {
@@ -151,6 +159,7 @@ export function useConversation(chatId: number) {
         while (hasNewer.value && !isOver) await appendNewer();
       }
       await loadMembers();
+      await loadPins();
     });
   }
 
@@ -165,7 +174,9 @@ export function useConversation(chatId: number) {
     else if (what === 'messages') {
       if (id !== undefined && messages.value.some((message) => message.id === id)) refetch(id);
       else catchUp();
-    } else if (what === 'members') {
+      if (id !== undefined && pins.value.some((message) => message.id === id)) void inOrder(loadPins);
+    } else if (what === 'pins') void inOrder(loadPins);
+    else if (what === 'members') {
       void inOrder(loadChat);
       void inOrder(loadMembers);
       catchUp();
@@ -216,7 +227,7 @@ export function useConversation(chatId: number) {
   const readByOthers = computed(() => Math.max(0, ...members.value.filter((member) => member.employeeId !== me.value.id).map((member) => member.readUpToId)));
 
   return {
-    chat, messages, members, waiting, typing, hasOlder, hasNewer, isOpening, isGone, error, readAtOpening, readUpTo, readByOthers,
+    chat, messages, members, pins, waiting, typing, hasOlder, hasNewer, isOpening, isGone, error, readAtOpening, readUpTo, readByOthers,
     openAt, loadOlder, loadNewer, sawUpTo, refetch, refresh: () => void inOrder(loadChat).then(() => inOrder(loadMembers)),
   };
 }

@@ -205,6 +205,35 @@ test('messages are edited by their author, deleted by him or by who runs the gro
   assert.equal((await ask('anna', 'POST', `/${chatId}/messages`, { body: 'x', kind: 'alarm' })).status, 400, 'alarm is the robots’');
 });
 
+test('a member keeps messages on top of the chat, for those who may see them, until they are deleted', async () => {
+  const chatId = await group('anna', [3]);
+  const pinned = async (who: string) => (await ask(who, 'GET', `/${chatId}/pins`)).body.items.map((m: any) => m.body);
+  const lines = async () => (await ask('anna', 'GET', `/${chatId}/messages`)).body.items.flatMap((m: any) => (m.system?.code === 'message_pinned' ? [m.system.messageId] : []));
+  const first = await send('anna', chatId, 'адрес склада');
+  const second = await send('boris', chatId, 'график');
+  assert.equal((await ask('boris', 'PUT', `/${chatId}/messages/${first}/pin`)).status, 204);
+  assert.equal((await ask('boris', 'PUT', `/${chatId}/messages/${first}/pin`)).status, 204);
+  assert.equal((await ask('anna', 'PUT', `/${chatId}/messages/${second}/pin`)).status, 204);
+  assert.deepEqual(await pinned('anna'), ['график', 'адрес склада']);
+  assert.deepEqual(await lines(), [first, second], 'said once each');
+
+  await ask('anna', 'POST', `/${chatId}/members`, { employeeIds: [4], showsHistory: false });
+  assert.deepEqual(await pinned('vera'), [], 'a newcomer without the history sees none of it on top either');
+  for (const method of ['PUT', 'DELETE'] as const) assert.equal((await ask('vera', method, `/${chatId}/messages/${first}/pin`)).status, 404);
+  assert.equal((await ask('dina', 'GET', `/${chatId}/pins`)).status, 404);
+
+  assert.equal((await ask('anna', 'DELETE', `/${chatId}/messages/${first}/pin`)).status, 204);
+  assert.deepEqual(await pinned('boris'), ['график']);
+  assert.equal((await ask('boris', 'DELETE', `/${chatId}/messages/${second}`)).status, 204);
+  assert.deepEqual(await pinned('boris'), []);
+  assert.equal((await ask('anna', 'PUT', `/${chatId}/messages/${second}/pin`)).status, 404, 'what is deleted cannot be kept');
+
+  await db.run(sql`with made as (insert into messages (chat_id, author_id, body, created_at) select ${chatId}, 2, 'много', now() from generate_series(1, 100) returning id)
+    insert into message_pins (chat_id, message_id, employee_id, created_at) select ${chatId}, id, 2, now() from made`);
+  const refused = await ask('boris', 'PUT', `/${chatId}/messages/${await send('boris', chatId, 'сто первое')}/pin`);
+  assert.deepEqual([refused.status, refused.body.code], [409, 'chat.too_many_pins']);
+});
+
 test('paging goes both ways and meets', async () => {
   const chatId = await group('anna', [3]);
   const ids: number[] = [];

@@ -19,7 +19,8 @@
  * came after the last I know" need nothing but an id, and whoever comes back misses and doubles
  * nothing. Sending changes no row of `chats` (activity is read from the messages). Members are
  * changed under the same lock. A group has an owner as long as it has members; the last one to
- * leave closes it. A message sent again under its author's own id for it is not written again.
+ * leave closes it. A message sent again under its author's own id for it is not written again. Any
+ * member may keep a message on top of the chat; one that is deleted stands there no more.
  *
  * Does not do: check who may open the record a message is about (opening it checks that), fill in
  * texts, decide whom robots write to.
@@ -113,6 +114,7 @@ function mentionsIn(body: string): number[] {
 
 const replyPreviewLength = 300;
 const pushLength = 200;
+const maxPins = 100;
 
 export function createChat({ db, live, people, drive, push, now }: { db: Db; live: Live; people: People; drive: Drive; push: Push; now: () => Date }) {
   const notFound = (kind: 'chat' | 'message' | 'employee' | 'department', id: number) => new UserError('request.not_found', { kind, id });
@@ -684,6 +686,32 @@ export function createChat({ db, live, people, drive, push, now }: { db: Db; liv
       });
     },
 
+    /** Kept on top of the chat, the newest message first. */
+    async pinned(actor: Actor, chatId: number): Promise<{ items: Message[] }> {
+      const { membership } = await visible(db, actor, chatId);
+      const historyAfterId = membership?.historyAfterId ?? 0;
+      return { items: await present(db, actor.employeeId, chatId, await store.listPinned(db, chatId, historyAfterId), historyAfterId) };
+    },
+
+    /** Any member; pinning twice is pinning once, and only the first time is said in the chat. */
+    async pin(actor: Actor, chatId: number, messageId: number, isOn: boolean): Promise<void> {
+      await db.transaction(async (tx) => {
+        const { membership } = await asMember(tx, actor, chatId);
+        // Two that pin at once do not get past the limit together.
+        await store.lockChats(tx, [chatId]);
+        const [message] = messageId > membership.historyAfterId ? await store.findMessages(tx, chatId, [messageId]) : [];
+        if (!message || message.deletedAt || message.kind === 'system') throw notFound('message', messageId);
+        if (!isOn) {
+          if (await store.deletePin(tx, chatId, messageId)) await live.publish(tx, [{ topic: `chat:${chatId}`, what: 'pins' }]);
+          return;
+        }
+        if (!(await store.insertPin(tx, { chatId, messageId, employeeId: actor.employeeId, createdAt: now() }))) return;
+        if ((await store.countPins(tx, chatId)) > maxPins) throw new UserError('chat.too_many_pins', { max: maxPins });
+        await say(tx, chatId, { code: 'message_pinned', actorId: actor.employeeId, employeeIds: [], messageId });
+        await tell(tx, [{ chatId, what: 'messages' }, { chatId, what: 'pins' }]);
+      });
+    },
+
     /** Only one's own; never what a robot wrote in one's name. */
     async editMessage(actor: Actor, chatId: number, messageId: number, change: { heading?: string; body: string }): Promise<Message> {
       return db.transaction(async (tx) => {
@@ -717,7 +745,8 @@ export function createChat({ db, live, people, drive, push, now }: { db: Db; liv
         const mayDelete = old.kind !== 'system' && (old.authorId === actor.employeeId || (chat.kind !== 'private' && chat.membership.role !== 'member'));
         if (!mayDelete) throw new UserError('chat.message_not_yours');
         await store.updateMessage(tx, chatId, messageId, { deletedAt: now() });
-        await tell(tx, [{ chatId, what: 'messages', id: messageId }]);
+        const wasPinned = await store.deletePin(tx, chatId, messageId);
+        await tell(tx, [{ chatId, what: 'messages', id: messageId }, ...(wasPinned ? [{ chatId, what: 'pins' }] : [])]);
       });
     },
 

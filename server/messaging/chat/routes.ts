@@ -106,7 +106,21 @@ export function chatRoutes({ chat }: { chat: Chat }): FastifyPluginAsyncZod {
       return reply.code(204).send(null);
     });
 
+    app.get('/api/chats/:id/pins', {
+      schema: { tags, summary: 'Messages kept on top of a chat', params: api.chatParams, response: { 200: api.pinnedMessages } },
+    }, (request) => chat.pinned(request.actor, request.params.id));
+
     for (const [method, isOn] of [['PUT', true], ['DELETE', false]] as const) {
+      app.route({
+        method,
+        url: '/api/chats/:id/messages/:messageId/pin',
+        schema: { tags, summary: isOn ? 'Keep a message on top of its chat' : 'Keep it there no more', params: api.chatMessageParams, response: { 204: nothing } },
+        async handler(request, reply) {
+          const { id, messageId } = request.params;
+          await chat.pin(request.actor, id, messageId, isOn);
+          return reply.code(204).send(null);
+        },
+      });
       app.route({
         method,
         url: '/api/chats/:id/messages/:messageId/reactions/:reaction',

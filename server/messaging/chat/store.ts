@@ -493,6 +493,33 @@ export function listReactions(q: Queryable, me: number, chatId: number, messageI
     group by message_id, reaction order by min(created_at), reaction`);
 }
 
+// ——— Pins
+
+/** Whether it was not there yet. */
+export async function insertPin(tx: Tx, row: { chatId: number; messageId: number; employeeId: number; createdAt: Date }): Promise<boolean> {
+  return (
+    (await tx.run(sql`
+      insert into message_pins (chat_id, message_id, employee_id, created_at)
+      values (${row.chatId}, ${row.messageId}, ${row.employeeId}, ${row.createdAt}) on conflict do nothing`)) > 0
+  );
+}
+
+export async function deletePin(tx: Tx, chatId: number, messageId: number): Promise<boolean> {
+  return (await tx.run(sql`delete from message_pins where chat_id = ${chatId} and message_id = ${messageId}`)) > 0;
+}
+
+export async function countPins(q: Queryable, chatId: number): Promise<number> {
+  return (await q.first<{ count: number }>(sql`select count(*) as count from message_pins where chat_id = ${chatId}`))?.count ?? 0;
+}
+
+/** The newest message first; none that was deleted or lies before the reader's history. */
+export function listPinned(q: Queryable, chatId: number, historyAfterId: number): Promise<MessageRow[]> {
+  return q.rows(sql`
+    select ${messageColumns} from messages
+    where chat_id = ${chatId} and id > ${historyAfterId} and deleted_at is null and id in (select message_id from message_pins where chat_id = ${chatId})
+    order by id desc`);
+}
+
 export async function updateMessage(
   tx: Tx,
   chatId: number,
