@@ -806,6 +806,16 @@ create table mail_senders (
   constraint mail_senders_security_known CHECK ((security = ANY (ARRAY['tls'::text, 'starttls'::text, 'none'::text])))
 );
 
+create table message_pins (
+  chat_id bigint not null,
+  message_id bigint not null,
+  employee_id bigint not null,
+  created_at timestamp with time zone not null,
+  constraint message_pins_pkey PRIMARY KEY (chat_id, message_id),
+  constraint message_pins_chat_id_message_id_fkey FOREIGN KEY (chat_id, message_id) REFERENCES messages(chat_id, id) ON DELETE CASCADE,
+  constraint message_pins_employee_id_fkey FOREIGN KEY (employee_id) REFERENCES employees(id)
+);
+
 create table message_reactions (
   chat_id bigint not null,
   message_id bigint not null,
