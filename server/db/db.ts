@@ -234,6 +234,8 @@ export function openDb(url: string, { max = 10, idleMs = longestIdleMs, name }: 
       if (options.dryRun) hooks.length = 0;
       client.release();
       for (const hook of hooks) hook();
+      // Whom the commit woke asks the database first, which then works while our caller makes its answer of the result.
+      if (hooks.length > 0) await new Promise<void>((resolve) => setImmediate(resolve));
       return result;
     } catch (error) {
       isOver = true;
