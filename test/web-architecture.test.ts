@@ -68,3 +68,9 @@ test('of the server the web knows its contracts alone, as types', () => {
 test('nothing is written into a page as HTML', () => {
   assert.deepEqual(offencesOf(({ path, text }) => (/\bv-html=|\.innerHTML\s*=|insertAdjacentHTML|document\.write/.test(text) ? [`${path} writes HTML: draw it with elements, so that what people wrote stays text.`] : [])), []);
 });
+
+test('no address stands twice among the routes', () => {
+  const paths = [...readFileSync(join(root, 'web/router.ts'), 'utf8').matchAll(/^ +(?:{ )?path: '(\/[^']*)',/gm)].map(([, path]) => path);
+  assert.ok(paths.length > 20, 'the routes are written in another way');
+  assert.deepEqual(paths.filter((path, index) => paths.indexOf(path) !== index), [], 'the first of two is taken, and the other never seen');
+});
