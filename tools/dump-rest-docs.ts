@@ -53,6 +53,8 @@ which the official clients ask for.
 - **Phones and addresses** of clients have no kind: VALUE_TYPE is always WORK. Their ids are made of the owner's id and their place.
 - **A record has one contact**: of CONTACT_IDS the first counts. Products, activities, telephony and REST 3.0 are not there.
 - **Robots** start on whatever REST creates and moves, as on what people do.
+- **Addresses of files** (DOWNLOAD_URL, downloadUrl, urlMachine, urlDownload, uploadUrl) need no sign-in: they are signed for the employee who asked,
+  are good for an hour, and ask for his rights each time they are used. showUrl and url want a sign-in. Files always come as attachments.
 - **Dates** are told with the offset of the company's time zone; a date without an offset is the company's.
 
 ## What was run

@@ -1,4 +1,5 @@
 /** How a file's bytes go out: headers under which a hostile file does no harm, and ranges. Pure. */
+import { Readable } from 'node:stream';
 import { create as contentDisposition } from 'content-disposition';
 
 /** Media types a browser may show in place. Never HTML, SVG or XML: they can carry scripts. */
@@ -31,6 +32,35 @@ export function downloadHeaders(file: Sent, { inline }: { inline: boolean }): Re
     etag: etagOf(file),
     // Kept by the reader's browser at most, and asked for anew each time: the right to read may end.
     'cache-control': 'private, no-cache',
+  };
+}
+
+/** What a request asks of a file. */
+export interface Asked {
+  method: string;
+  headers: { range?: string | undefined; 'if-range'?: string | undefined; 'if-none-match'?: string | undefined };
+  inline: boolean;
+}
+
+/** What is sent: a status, headers and the bytes. 416 goes without bytes: whoever asked says why. */
+export interface Download {
+  status: 200 | 206 | 304 | 416;
+  headers: Record<string, string | number>;
+  body: Readable | undefined;
+}
+
+export function downloadOf(file: Sent, stream: (range?: { start: number; end: number }) => Readable, { method, headers: asked, inline }: Asked): Download {
+  const ifRange = asked['if-range'];
+  const part = partOf(ifRange === undefined || ifRange === etagOf(file) ? asked.range : undefined, file.sizeBytes);
+  if (part.kind === 'invalid') return { status: 416, headers: { 'content-range': `bytes */${file.sizeBytes}` }, body: undefined };
+  const headers = downloadHeaders(file, { inline });
+  if (asked['if-none-match'] === etagOf(file)) return { status: 304, headers, body: undefined };
+  // HEAD needs the length alone; a stream that is not read to its end would keep the file open.
+  const bytes = (range?: { start: number; end: number }) => (method === 'HEAD' ? Readable.from([]) : stream(range));
+  if (part.kind === 'whole') return { status: 200, headers: { ...headers, 'content-length': file.sizeBytes }, body: bytes() };
+  return {
+    status: 206, body: bytes(part),
+    headers: { ...headers, 'content-range': `bytes ${part.start}-${part.end}/${file.sizeBytes}`, 'content-length': part.end - part.start + 1 },
   };
 }
 

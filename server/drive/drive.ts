@@ -30,6 +30,8 @@ import { BlobBroken, BlobTooLarge, createBlobs, type WrittenBlob } from './blobs
 import * as store from './store.ts';
 import { createUploads } from './uploads.ts';
 
+export { type Asked, type Download, downloadOf } from './download.ts';
+
 export interface DriveFolder {
   id: number;
   parentId: number | null;

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import * as api from '../../shared/api/drive.ts';
 import { UserError } from '../../shared/errors.ts';
-import { downloadHeaders, etagOf, partOf } from './download.ts';
+import { downloadOf } from './download.ts';
 import type { Drive } from './drive.ts';
 
 const params = z.object({ id: api.driveId });
@@ -87,23 +87,10 @@ export function driveRoutes({ drive }: { drive: Drive }): FastifyPluginAsyncZod 
       schema: { tags, summary: 'The bytes of a file; Range and If-None-Match are understood', params, querystring: api.downloadQuery },
     }, async (request, reply) => {
       const { file, sha256, stream } = await drive.readFor(request.actor, request.params.id, request.query.version);
-      const sent = { ...file, sha256 };
-      const ifRange = request.headers['if-range'];
-      const part = partOf(ifRange === undefined || ifRange === etagOf(sent) ? request.headers.range : undefined, file.sizeBytes);
-      if (part.kind === 'invalid') {
-        reply.header('content-range', `bytes */${file.sizeBytes}`);
-        throw new UserError('drive.range_invalid', { name: file.name });
-      }
-      reply.headers(downloadHeaders(sent, request.query));
-      if (request.headers['if-none-match'] === etagOf(sent)) return reply.code(304).send();
-      // HEAD needs the length alone; a stream that is not read to its end would keep the file open.
-      const bytes = (range?: { start: number; end: number }) => (request.method === 'HEAD' ? Readable.from([]) : stream(range));
-      if (part.kind === 'whole') return reply.header('content-length', file.sizeBytes).send(bytes());
-      return reply
-        .code(206)
-        .header('content-range', `bytes ${part.start}-${part.end}/${file.sizeBytes}`)
-        .header('content-length', part.end - part.start + 1)
-        .send(bytes(part));
+      const { status, headers, body } = downloadOf({ ...file, sha256 }, stream, { method: request.method, headers: request.headers, inline: request.query.inline });
+      reply.headers(headers);
+      if (status === 416) throw new UserError('drive.range_invalid', { name: file.name });
+      return reply.code(status).send(body);
     });
 
     app.post('/api/drive/uploads', {

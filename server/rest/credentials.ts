@@ -95,6 +95,13 @@ export function createCredentials({ db, people, now, publicUrl, secret, allScope
     return { employeeId, isAdmin: employee.isAdmin, language: employee.language, timeZone: employee.timeZone, via: 'token' };
   }
 
+  /** Throws user_access_error when the employee is gone. */
+  async function actorById(employeeId: number): Promise<Actor> {
+    const actor = await actorOf(db, employeeId);
+    if (!actor) throw new RestError('user_access_error', 'The user is dismissed', 403);
+    return actor;
+  }
+
   const scopesOf = (scopes: readonly string[]): ReadonlySet<string> => (scopes.length === 0 ? allScopes() : new Set([...scopes, 'basic']));
 
   function recall(key: string): Caller | undefined {
@@ -145,6 +152,8 @@ export function createCredentials({ db, people, now, publicUrl, secret, allScope
     /** What a receiver of our calls knows them by. */
     applicationToken: (clientId: string) => derived(`application ${clientId}`),
 
+    actorById,
+
     /** Throws INVALID_CREDENTIALS: no such secret, another's, revoked, or its employee is gone. */
     async callerBySecret(employeeId: number, webhookSecret: string): Promise<Caller> {
       const refused = new RestError('INVALID_CREDENTIALS', 'Invalid request credentials', 401);
@@ -175,9 +184,9 @@ export function createCredentials({ db, people, now, publicUrl, secret, allScope
       const found = await store.tokenByAccess(db, accessHash);
       if (!found) throw refused;
       if (found.accessExpiresAt <= now()) throw new RestError('expired_token', 'The access token provided has expired', 401);
-      const [app, actor] = await Promise.all([store.app(db, found.appId), actorOf(db, found.employeeId)]);
+      const app = await store.app(db, found.appId);
       if (!app) throw refused;
-      if (!actor) throw new RestError('user_access_error', 'The user is dismissed', 403);
+      const actor = await actorById(found.employeeId);
       return remember(key, { actor, scopes: scopesOf(app.scopes), app, key: `app ${app.id} ${actor.employeeId}` }, found.accessExpiresAt.getTime());
     },
 

@@ -62,7 +62,7 @@ function fileData(raw: unknown): [string, unknown] | undefined {
   return parts && parts.length >= 2 && name !== undefined ? [name, parts[1]] : undefined;
 }
 
-export function createEntities({ db, crm, drive, people }: FamilyDeps) {
+export function createEntities({ db, crm, drive, people, publicUrl, links }: FamilyDeps) {
   async function view(): Promise<View> {
     const [model, directory] = await Promise.all([crm.model(db), people.directory(db)]);
     return { model, company: directory.company };
@@ -399,8 +399,8 @@ export function createEntities({ db, crm, drive, people }: FamilyDeps) {
     return fields.all.filter((one) => wanted.has(one) || one.name === 'ID');
   }
 
-  function show(current: View, row: Row, fields: readonly RestField[], style: Style, useOriginalNames = false): Record<string, unknown> {
-    const printing = { ...current, style };
+  function show({ actor, now }: Pick<Call, 'actor' | 'now'>, current: View, row: Row, fields: readonly RestField[], style: Style, useOriginalNames = false): Record<string, unknown> {
+    const printing = { ...current, style, publicUrl, filePath: (fileId: number) => links.downloadPath(actor, now, fileId) };
     const shown: Record<string, unknown> = {};
     for (const one of fields) shown[style === 'upper' || (useOriginalNames && one.isDynamic) ? one.name : one.camel] = print(one, row, printing);
     if (style === 'camel') {
@@ -421,7 +421,7 @@ export function createEntities({ db, crm, drive, people }: FamilyDeps) {
     const count = start < 0 ? Promise.resolve(0) : entity === 'contact' || entity === 'company' ? crm.countClients(db, call.actor, entity, where) : crm.countScan(db, call.actor, entity.id, where, current.model);
     const rows: Promise<Row[]> = entity === 'contact' ? crm.scanContacts(db, call.actor, scan) : entity === 'company' ? crm.scanCompanies(db, call.actor, scan) : crm.scanItems(db, call.actor, entity.id, scan, current.model);
     const [found, total] = await Promise.all([rows, count]);
-    return page(shape(found.map((row) => show(current, row, fields, style, useOriginalNames))), found.length, start, total);
+    return page(shape(found.map((row) => show(call, current, row, fields, style, useOriginalNames))), found.length, start, total);
   }
 
   return { view, find, fieldsOf, upload, readFields, readNewItem, readStage, readCategory, item, clients, readFilter, readOrder, chosen, show, all, list, named, filled };

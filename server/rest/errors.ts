@@ -32,7 +32,7 @@ export function nothingIfUnknown(error: unknown): null {
 /** How a family of methods says what ours says otherwise. `undefined` leaves it to the general rule. */
 export type Translate = (error: UserError, message: string) => RestError | undefined;
 
-const statuses: Partial<Record<ErrorCode, number>> = { 'request.too_large': 413, 'server.stopping': 503 };
+const statuses: Partial<Record<ErrorCode, number>> = { 'request.too_large': 413, 'drive.range_invalid': 416, 'server.stopping': 503 };
 
 /** The answer to any error; null: our fault, to be reported. */
 export function toRestError(error: unknown, language: Language, translate?: Translate): RestError | null {

@@ -58,6 +58,9 @@ export interface Printing {
   company: OwnCompany;
   /** Upper-case names and texts, or camelCase and JSON types. */
   style: 'upper' | 'camel';
+  /** Where a file is read without a sign-in, from the root of the host. */
+  filePath(fileId: number): string;
+  publicUrl: string;
 }
 
 /** `UF_CRM_HELLO_WORLD` → `ufCrmHelloWorld`, `UF_CRM_17` → `ufCrm_17`, `ASSIGNED_BY_ID` → `assignedById`. */
@@ -280,7 +283,8 @@ export function multifieldId(ownerId: number, name: string, index: number): numb
   return ownerId * 1000 + Math.max(0, ['PHONE', 'EMAIL', 'WEB', 'IM'].indexOf(name)) * 250 + index + 1;
 }
 
-export function print(one: RestField, row: Row, { model, company, style }: Printing): unknown {
+export function print(one: RestField, row: Row, printing: Printing): unknown {
+  const { style } = printing;
   const value = one.read(row);
   if (one.kind === 'crm_multifield') {
     const values: unknown[] = Array.isArray(value) ? value : value === null ? [] : [value];
@@ -291,11 +295,11 @@ export function print(one: RestField, row: Row, { model, company, style }: Print
         : { id, valueType: 'WORK', value: String(text), typeId: one.name };
     });
   }
-  if (Array.isArray(value)) return value.map((each) => printOne(one, each, model, company, style));
-  return printOne(one, value, model, company, style);
+  if (Array.isArray(value)) return value.map((each) => printOne(one, each, printing));
+  return printOne(one, value, printing);
 }
 
-function printOne(one: RestField, value: unknown, model: CrmModel, company: OwnCompany, style: Printing['style']): unknown {
+function printOne(one: RestField, value: unknown, { model, company, style, filePath, publicUrl }: Printing): unknown {
   const isUpper = style === 'upper';
   if (value === null || value === undefined || value === '') {
     // Links to nothing are 0 in the newer methods.
@@ -317,8 +321,8 @@ function printOne(one: RestField, value: unknown, model: CrmModel, company: OwnC
       return `${String(value)}|${company.currency}`;
     case 'file':
       return isUpper
-        ? { id: Number(value), showUrl: `/api/drive/files/${String(value)}/content`, downloadUrl: `/api/drive/files/${String(value)}/content` }
-        : { id: Number(value), url: `/api/drive/files/${String(value)}/content`, urlMachine: `/api/drive/files/${String(value)}/content` };
+        ? { id: Number(value), showUrl: `/api/drive/files/${String(value)}/content`, downloadUrl: filePath(Number(value)) }
+        : { id: Number(value), url: `${publicUrl}/api/drive/files/${String(value)}/content`, urlMachine: publicUrl + filePath(Number(value)) };
     case 'crm':
       return isUpper || !one.isMultiple ? String(value) : `${linkAbbreviation(model, one)}_${String(value)}`;
     default:

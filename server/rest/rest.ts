@@ -12,24 +12,28 @@
  *
  * Does not do: REST 3.0 (it answers that there is no such method), the vendor's marketplace and placements.
  */
+import type { Readable } from 'node:stream';
+import { UserError } from '../../shared/errors.ts';
 import type { Calls } from '../calls/calls.ts';
 import type { Crm } from '../crm/crm.ts';
 import type { Db, Queryable, Tx } from '../db/db.ts';
-import type { Drive } from '../drive/drive.ts';
+import { type Asked, type Download, type Drive, downloadOf } from '../drive/drive.ts';
 import type { Deliveries } from '../deliveries/deliveries.ts';
 import type { Sms } from '../messaging/sms/sms.ts';
 import type { Chat } from '../messaging/chat/chat.ts';
 import type { Feed } from '../messaging/feed/feed.ts';
 import type { Notifications } from '../messaging/notifications/notifications.ts';
-import type { People } from '../people/people.ts';
+import type { Actor, People } from '../people/people.ts';
 import type { Robots } from '../robots/robots.ts';
 import { type Command, type Outcome, runBatch } from './batch.ts';
 import { knownScopes, methodFamilies } from './catalog.ts';
 import { type Caller, createCredentials } from './credentials.ts';
 import { mergeParams, type Params, toXml } from './encoding.ts';
-import { methodNotFound, RestError, toRestError } from './errors.ts';
+import { methodNotFound, RestError, toRestError, type Translate } from './errors.ts';
 import { createLimits, type LimitOptions } from './limits.ts';
+import { createFileLinks, type FileLinks } from './links.ts';
 import type { Method } from './method.ts';
+import { diskErrors } from './methods/disk.ts';
 import { createOutgoing, type Outgoing } from './outgoing.ts';
 import { toText } from './parameter.ts';
 import * as store from './store.ts';
@@ -68,6 +72,7 @@ export interface FamilyDeps extends RestModules {
   catalogue: () => Catalogue;
   options: { get(q: Queryable, appId: number, employeeId: number): Promise<Map<string, unknown>>; set(q: Queryable, appId: number, employeeId: number, values: readonly (readonly [string, unknown])[]): Promise<void> };
   memberId: () => string;
+  links: FileLinks;
   statuses: {
     list(q: Queryable): Promise<store.StatusRow[]>;
     insert(q: Queryable, rows: readonly Omit<store.StatusRow, 'id'>[]): Promise<number[]>;
@@ -90,6 +95,12 @@ export interface RestRequest {
   query: Params;
   body: Params;
   authorization: string | undefined;
+  address: string;
+}
+
+/** Somebody with the address of a file. */
+interface FileRequest {
+  token: string;
   address: string;
 }
 
@@ -127,7 +138,8 @@ export function readPath(path: string): Target {
 }
 
 export function createRest(deps: RestDeps) {
-  const { db, people, now, publicUrl, secret, onError } = deps;
+  const { db, people, drive, now, publicUrl, secret, onError } = deps;
+  const links = createFileLinks({ secret, publicUrl });
   const catalogue = createCatalogue();
   const credentials = createCredentials({ db, people, now, publicUrl, secret, allScopes: () => catalogue.scopes, forgetApp });
   async function forgetApp(tx: Tx, appId: number): Promise<void> {
@@ -139,7 +151,7 @@ export function createRest(deps: RestDeps) {
 
   function createCatalogue(): Catalogue {
     const familyDeps: FamilyDeps = {
-      ...deps, catalogue: () => catalogue, options: { get: store.options, set: store.setOptions }, memberId: () => credentials.memberId, outgoing: () => outgoing,
+      ...deps, catalogue: () => catalogue, options: { get: store.options, set: store.setOptions }, memberId: () => credentials.memberId, links, outgoing: () => outgoing,
       statuses: { list: store.statuses, insert: store.insertStatuses, update: store.updateStatus, remove: store.deleteStatus },
     };
     const methods = methodFamilies.flatMap((family) => family(familyDeps)).sort((a, b) => (a.key < b.key ? -1 : 1));
@@ -210,11 +222,25 @@ export function createRest(deps: RestDeps) {
     return { status: 200, body: { result: result ?? null, ...(next === undefined ? {} : { next }), ...(total === undefined ? {} : { total }), time: outcome.time } };
   }
 
-  function refusal(error: unknown, what: string): { status: number; body: Record<string, unknown> } {
-    const known = toRestError(error, 'en');
+  function refusal(error: unknown, what: string, translate?: Translate): { status: number; body: Record<string, unknown> } {
+    const known = toRestError(error, 'en', translate);
     if (!known) onError(error, what);
     const told = known ?? new RestError('INTERNAL_SERVER_ERROR', 'Internal server error', 500);
     return { status: told.status, body: { error: told.code, error_description: told.message } };
+  }
+
+  const asResponse = ({ status, body }: { status: number; body: Record<string, unknown> }): RestResponse => ({ status, type: json, body: JSON.stringify(body) });
+
+  /** Who an address of a file was made for, with what it says; both are asked anew each time. */
+  async function holder<Link extends { employeeId: number }>(address: string, read: () => Link): Promise<{ link: Link; actor: Actor }> {
+    limits.refuseGuesser(address, now());
+    try {
+      const link = read();
+      return { link, actor: await credentials.actorById(link.employeeId) };
+    } catch (error) {
+      if (error instanceof RestError && error.code === 'ACCESS_DENIED') limits.countWrong(address, now());
+      throw error;
+    }
   }
 
   return {
@@ -229,6 +255,36 @@ export function createRest(deps: RestDeps) {
       return target.format === 'xml'
         ? { status, type: 'text/xml; charset=utf-8', body: toXml(body) }
         : { status, type: json, body: JSON.stringify(body) };
+    },
+
+    /** `/rest/download`: the bytes of a file, for whoever holds its address. */
+    async download({ token, address, asked }: FileRequest & { asked: Omit<Asked, 'inline'> }): Promise<Download | RestResponse> {
+      try {
+        const { link, actor } = await holder(address, () => links.readDownload(token, now()));
+        const { file, sha256, stream } = await drive.readFor(actor, link.fileId, link.version ?? undefined);
+        const sent = downloadOf({ ...file, sha256 }, stream, { ...asked, inline: false });
+        if (sent.status === 416) throw new UserError('drive.range_invalid', { name: file.name });
+        return sent;
+      } catch (error) {
+        const { status, body } = refusal(error, 'download');
+        return asResponse({ status: body.error === 'ERROR_NOT_FOUND' ? 404 : status, body });
+      }
+    },
+
+    /** `/rest/upload`: takes a file in as `uploadUrl` said, and answers as disk.file.get does. `next` reads one sent file; null: there is none. */
+    async upload({ token, address, next }: FileRequest & { next: () => Promise<{ name: string; source: Readable } | null> }): Promise<RestResponse> {
+      const begun = performance.now();
+      try {
+        const { link, actor } = await holder(address, () => links.readUpload(token, now()));
+        const sent = await next();
+        if (!sent) throw new RestError('ERROR_ARGUMENT', 'The body holds no file: send it as multipart/form-data in the field "file".');
+        const { id } = await drive.upload(actor, { folderId: link.folderId, name: link.name ?? sent.name, source: sent.source, onConflict: link.isRenamed ? 'rename' : 'refuse' });
+        const at = now();
+        const shown = await catalogue.find('disk.file.get')?.call({ actor, scopes: catalogue.scopes, app: null, now: at }, { id });
+        return asResponse({ status: 200, body: { result: shown?.result ?? null, time: timeOf(at, performance.now() - begun, limits.countOperating(`links ${actor.employeeId}`, 'upload', 0, at)) } });
+      } catch (error) {
+        return asResponse(refusal(error, 'upload', diskErrors));
+      }
     },
 
     /** `/oauth/token/`: renews a pair of tokens. */

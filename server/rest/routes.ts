@@ -2,6 +2,7 @@
  * The gateway over HTTP, and what a settings page needs to manage it. `/rest/…` and `/oauth/token/` have readers of
  * bodies, errors and limits of their own, and know nothing of cookies: another site cannot act for somebody signed in.
  */
+import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -47,7 +48,7 @@ async function readMultipart({ type, bytes }: Bytes): Promise<[string, unknown][
   try {
     form = await new Response(new Uint8Array(bytes), { headers: { 'content-type': type } }).formData();
   } catch {
-    throw malformed('The multipart body cannot be read.');
+    return unreadable();
   }
   return Promise.all([...form].map(async ([name, value]): Promise<[string, unknown]> => {
     if (typeof value !== 'string') return [name, [value.name, Buffer.from(await value.arrayBuffer()).toString('base64')]];
@@ -102,6 +103,45 @@ async function gateway(app: FastifyInstance, rest: Rest): Promise<void> {
   }
 }
 
+const tokenOf = (request: FastifyRequest): string => {
+  const { token } = parseForm(queryOf(request));
+  return typeof token === 'string' ? token : '';
+};
+
+function unreadable(): never {
+  throw malformed('The multipart body cannot be read.');
+}
+
+/** Addresses of files: bytes stream through, and none of them is held in memory. */
+async function files(app: FastifyInstance, rest: Rest): Promise<void> {
+  const hidden = { schema: { hide: true }, config: { public: true, rateLimit: false as const } };
+  app.removeAllContentTypeParsers();
+  // How large a file may be is said by the drive.
+  await app.register(multipart, { limits: { files: 1, fields: 100, fieldSize: 10_000, fileSize: Number.MAX_SAFE_INTEGER } });
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+  // After a refusal the rest of the body is read and thrown away: unread, it would block the connection.
+  app.addHook('onResponse', async (request) => {
+    request.raw.unpipe().resume();
+  });
+
+  for (const url of ['/rest/download', '/rest/download.json']) {
+    app.get(url, hidden, async (request, reply) => {
+      const answer = await rest.download({ token: tokenOf(request), address: request.ip, asked: { method: request.method, headers: request.headers } });
+      if ('type' in answer) return send(reply, answer);
+      return reply.code(answer.status).headers({ ...crossOrigin, ...answer.headers }).send(answer.body);
+    });
+  }
+  for (const url of ['/rest/upload', '/rest/upload.json']) {
+    app.post(url, hidden, async (request, reply) => send(reply, await rest.upload({
+      token: tokenOf(request), address: request.ip,
+      async next() {
+        const part = request.isMultipart() ? await request.file().catch(unreadable) : undefined;
+        return part ? { name: part.filename, source: part.file } : null;
+      },
+    })));
+  }
+}
+
 const nothing = z.null().describe('No content');
 const tags = ['REST'];
 
@@ -109,6 +149,7 @@ export function restRoutes({ rest }: { rest: Rest }): FastifyPluginAsyncZod {
   const { credentials } = rest;
   return async (app) => {
     await app.register(async (inner) => gateway(inner, rest));
+    await app.register(async (inner) => files(inner, rest));
 
     app.get('/api/rest/webhooks', { schema: { tags, summary: 'Incoming webhooks: mine, or all for administrators', response: { 200: api.webhooks } } }, async ({ actor }) => ({
       items: await credentials.webhooks(actor),

@@ -1,7 +1,7 @@
 /** Drive through the methods scripts use. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { webhookOf } from '../support/rest.ts';
+import { fetchJson, webhookOf } from '../support/rest.ts';
 import { startTestVestnik } from '../support/vestnik.ts';
 
 const vestnik = await startTestVestnik();
@@ -11,6 +11,11 @@ const asAdmin = await webhookOf(vestnik, admin);
 const asAnna = await webhookOf(vestnik, anna);
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const content = async (who: { id: number }, id: number) => (await api(who).fetch(`/api/drive/files/${id}/content`)).text();
+function formOf(name: string, content: string): FormData {
+  const form = new FormData();
+  form.append('file', new Blob([content]), name);
+  return form;
+}
 const names = (rows: { NAME: string }[]) => rows.map((row) => row.NAME);
 
 const [company, own] = await asAdmin.call('disk.storage.getList');
@@ -80,6 +85,107 @@ test('folders are renamed, moved, binned and deleted by those who may', async ()
   assert.equal(await asAdmin.call('disk.folder.deleteTree', { id: inner.ID }), true);
   await asAdmin.refused('disk.folder.get', { id: inner.ID }, { error: 'ERROR_NOT_FOUND' });
   assert.equal((await asAdmin.call('disk.folder.get', { id: outer.ID })).NAME, 'Снаружи');
+});
+
+test('the address of a file gives its bytes without a sign-in, to whom it was made for, for an hour', async () => {
+  const { ID: id } = await asAdmin.call('disk.storage.uploadFile', { id: root, data: { NAME: 'Договор «Крыша».html' }, fileContent: ['x', base64('<b>Один</b>')] });
+  const { DOWNLOAD_URL: url } = await asAnna.call('disk.file.get', { id });
+  assert.ok(url.startsWith(`${vestnik.url}/rest/download.json?token=`), url);
+  const answer = await fetch(url);
+  assert.deepEqual([answer.status, await answer.text()], [200, '<b>Один</b>']);
+  assert.match(String(answer.headers.get('content-disposition')), /^attachment; filename="?.*filename\*=UTF-8''/);
+  assert.deepEqual([answer.headers.get('x-content-type-options'), answer.headers.get('content-security-policy')?.startsWith("sandbox; default-src 'none'"), answer.headers.get('set-cookie')], ['nosniff', true, null]);
+  const part = await fetch(url, { headers: { range: 'bytes=3-10' } });
+  assert.deepEqual([part.status, await part.text()], [206, 'Один']);
+  assert.equal((await fetch(url, { headers: { range: 'bytes=999-' } })).status, 416);
+  assert.equal((await fetch(url, { headers: { 'if-none-match': String(answer.headers.get('etag')) } })).status, 304);
+  assert.deepEqual([(await fetch(url, { method: 'HEAD' })).headers.get('content-length'), (await fetch(url, { method: 'POST' })).status], [String(Buffer.byteLength('<b>Один</b>')), 401]);
+
+  // A file's address is of whatever is its newest version, a version's address of that one.
+  const [first] = await asAnna.call('disk.file.getVersions', { id });
+  await asAdmin.call('disk.file.uploadVersion', { id, fileContent: ['x', base64('Два')] });
+  assert.deepEqual([await (await fetch(url)).text(), await (await fetch(first.DOWNLOAD_URL)).text()], ['Два', '<b>Один</b>']);
+
+  // What was changed in it makes it nobody's.
+  const [payload = '', mac = ''] = String(new URL(url).searchParams.get('token')).split('.');
+  const link = JSON.parse(Buffer.from(payload, 'base64url').toString());
+  const forged = Buffer.from(JSON.stringify({ ...link, employeeId: admin.id })).toString('base64url');
+  const uploadToken = new URL((await asAdmin.call('disk.folder.uploadFile', { id: root })).uploadUrl).searchParams.get('token');
+  for (const token of [`${forged}.${mac}`, `${payload}.${mac.slice(0, -2)}`, `${payload}.${mac}.x`, payload, '', '.', 'a'.repeat(5000), `${payload}.${mac.toUpperCase()}`, uploadToken]) {
+    const { status, body } = await fetchJson(`${vestnik.url}/rest/download.json?token=${encodeURIComponent(String(token))}`);
+    assert.deepEqual([status, body.error], [403, 'ACCESS_DENIED'], String(token).slice(0, 60));
+  }
+
+  // Access is asked for again each time.
+  await asAdmin.call('disk.file.moveTo', { id, targetFolderId: own.ID });
+  const gone = await fetchJson(url);
+  assert.deepEqual([gone.status, gone.body.error], [404, 'ERROR_NOT_FOUND']);
+  const { DOWNLOAD_URL: mine } = await asAdmin.call('disk.file.get', { id });
+  assert.equal((await fetch(mine)).status, 200);
+  vestnik.clock.advance('1 hour');
+  const late = await fetchJson(mine);
+  assert.deepEqual([late.status, late.body.error], [403, 'expired_token']);
+});
+
+test('files of records, comments, messages and posts have addresses that need no sign-in', async () => {
+  await asAdmin.call('crm.deal.userfield.add', { fields: { FIELD_NAME: 'SCAN', USER_TYPE_ID: 'file', EDIT_FORM_LABEL: 'Скан' } });
+  const dealId = await asAdmin.call('crm.deal.add', { fields: { TITLE: 'Крыша', UF_CRM_SCAN: { fileData: ['скан.txt', base64('Скан')] } } });
+  const { UF_CRM_SCAN: old } = await asAdmin.call('crm.deal.get', { id: dealId });
+  const { item } = await asAdmin.call('crm.item.get', { entityTypeId: 2, id: dealId });
+  await asAdmin.call('crm.timeline.comment.add', { fields: { ENTITY_ID: dealId, ENTITY_TYPE: 'deal', COMMENT: 'С файлом', FILES: [['замер.txt', base64('Замер')]] } });
+  const [comment] = await asAdmin.call('crm.timeline.comment.list', { filter: { ENTITY_ID: dealId, ENTITY_TYPE: 'deal' } });
+  const [post] = await asAdmin.call('log.blogpost.get', { POST_ID: await asAdmin.call('log.blogpost.add', { POST_MESSAGE: 'Новость', FILES: [['новость.txt', base64('Новость')]] }) });
+  const urlOf = (files: Record<string, { urlDownload: string }>) => Object.values(files)[0]?.urlDownload;
+  for (const [url, text] of [[old.downloadUrl, 'Скан'], [item.ufCrmScan.urlMachine, 'Скан'], [urlOf(comment.FILES), 'Замер'], [urlOf(post.FILES), 'Новость']]) {
+    assert.equal(await (await fetch(new URL(url, vestnik.url))).text(), text, url);
+  }
+});
+
+test('whoever is dismissed reads and sends nothing by the addresses he has', async () => {
+  const boris = await given.employee({ firstName: 'Борис' });
+  const asBoris = await webhookOf(vestnik, boris);
+  const { ID: id } = await asBoris.call('disk.storage.uploadFile', { id: root, data: { NAME: 'прощание.txt' }, fileContent: ['x', base64('Пока')] });
+  const [{ DOWNLOAD_URL: url }, { uploadUrl }] = [await asBoris.call('disk.file.get', { id }), await asBoris.call('disk.folder.uploadFile', { id: root, data: { NAME: 'ещё.txt' } })];
+  assert.equal((await fetch(url)).status, 200);
+  await api(admin).post(`/api/employees/${boris.id}/dismissal`);
+  assert.equal((await fetchJson(url)).body.error, 'user_access_error');
+  assert.equal((await fetchJson(uploadUrl, { method: 'POST', body: formOf('ещё.txt', 'x') })).body.error, 'user_access_error');
+});
+
+test('a file without content is given an address, and a form posted there is kept as it streams', async () => {
+  const folder = await asAdmin.call('disk.storage.addFolder', { id: root, data: { NAME: 'Присланное' } });
+  const given = await asAdmin.call('disk.folder.uploadFile', { id: folder.ID, data: { NAME: 'замер.txt' } });
+  assert.equal(given.field, 'file');
+  const sent = await fetchJson(given.uploadUrl, { method: 'POST', body: formOf('другое.txt', 'Замер крыши') });
+  assert.equal(sent.status, 200, JSON.stringify(sent.body));
+  assert.deepEqual([sent.body.result.NAME, sent.body.result.PARENT_ID, sent.body.result.SIZE], ['замер.txt', String(folder.ID), String(Buffer.byteLength('Замер крыши'))]);
+  assert.equal(typeof sent.body.time.duration, 'number');
+  assert.equal(await (await fetch(sent.body.result.DOWNLOAD_URL)).text(), 'Замер крыши');
+  const again = await fetchJson(given.uploadUrl, { method: 'POST', body: formOf('x', 'Ещё') });
+  assert.deepEqual([again.status, again.body.error], [400, 'DISK_OBJ_22000']);
+
+  // Without a name it is called what the client calls it; a name that is taken gets a number.
+  const free = await asAdmin.call('disk.folder.uploadFile', { id: folder.ID, generateUniqueName: true });
+  const bytes = 'я'.repeat(3_000_000);
+  for (const name of ['большой.bin', 'большой (2).bin']) {
+    const big = await fetchJson(free.uploadUrl, { method: 'POST', body: formOf('большой.bin', bytes) });
+    assert.deepEqual([big.body.result?.NAME, big.body.result?.SIZE], [name, '6000000'], JSON.stringify(big.body));
+  }
+  for (const [init, error] of [
+    [{ body: new FormData() }, 'ERROR_ARGUMENT'], [{ body: 'file=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } }, 'ERROR_ARGUMENT'],
+    [{ body: '--x\r\nnot a form', headers: { 'content-type': 'multipart/form-data; boundary=x' } }, 'INVALID_REQUEST'], [{ body: formOf('../etc', 'x') }, ''],
+  ] as const) {
+    const { status, body } = await fetchJson(free.uploadUrl, { method: 'POST', ...init });
+    if (error === '') assert.equal(body.result?.NAME, 'etc', JSON.stringify(body));
+    else assert.deepEqual([status, body.error], [400, error]);
+  }
+  assert.deepEqual(names(await asAdmin.call('disk.folder.getChildren', { id: folder.ID })), ['etc', 'большой (2).bin', 'большой.bin', 'замер.txt']);
+  await asAnna.refused('disk.folder.uploadFile', { id: own.ID, data: { NAME: 'чужое.txt' } }, { error: 'ERROR_NOT_FOUND' });
+  const [, mac] = String(new URL(free.uploadUrl).searchParams.get('token')).split('.');
+  const forged = Buffer.from(JSON.stringify({ folderId: Number(own.ID), name: null, isRenamed: true, employeeId: anna.id, until: 9e15 })).toString('base64url');
+  assert.equal((await fetchJson(`${vestnik.url}/rest/upload.json?token=${forged}.${mac}`, { method: 'POST', body: formOf('x', 'x') })).status, 403);
+  vestnik.clock.advance('61 minutes');
+  assert.deepEqual([(await fetchJson(free.uploadUrl, { method: 'POST', body: formOf('x', 'x') })).body.error], ['expired_token']);
 });
 
 test('wrong content, names and ids of others change nothing', async () => {

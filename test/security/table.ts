@@ -32,8 +32,8 @@ export interface Row {
   request: (w: World, by: Column) => Request | Promise<Request>;
 }
 
-/** Answered and not described in OpenAPI: the gateway (`*` is /rest/*, as the router prints it) has a language of its own (docs/rest.md) and looks at its own credentials. */
-export const gatewayRoutes = new Set(['GET *', 'POST *', 'GET /oauth/token', 'POST /oauth/token', 'GET /oauth/token/', 'POST /oauth/token/']);
+/** Answered and not described in OpenAPI: the gateway (`*` is /rest/*, as the router prints it) has a language of its own (docs/rest.md) and looks at its own credentials, or at the signature in the address of a file. */
+export const gatewayRoutes = new Set(['GET *', 'POST *', 'GET /rest/download', 'GET /rest/download.json', 'POST /rest/upload', 'POST /rest/upload.json', 'GET /oauth/token', 'POST /oauth/token', 'GET /oauth/token/', 'POST /oauth/token/']);
 
 /** Open to everybody, on purpose. */
 export const publicRoutes = new Set(['GET /api/openapi.json', 'GET /health', 'GET /metrics', 'POST /api/session', 'GET /i/{token}',

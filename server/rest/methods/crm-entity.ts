@@ -91,7 +91,7 @@ export function legacyMethods(deps: FamilyDeps, entities: Entities): Method[] {
         name: `crm.${name}.get`, scope, errors, about: `One ${name} with all fields.`, params: { id: id() },
         run: async (call, { id: entityId }) => {
           const { current, row } = await get(call, entityId);
-          return { result: entities.show(current, row, entities.all(current, entityOf(current.model, name)), 'upper') };
+          return { result: entities.show(call, current, row, entities.all(current, entityOf(current.model, name)), 'upper') };
         },
       }),
       defineMethod({

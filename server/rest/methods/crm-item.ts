@@ -28,9 +28,9 @@ export function itemMethods(deps: FamilyDeps, entities: Entities): Method[] {
   const row = (call: Call, entity: EntityKind, id: number): Promise<Row> =>
     entity === 'contact' || entity === 'company' ? entities.clients[entity].get(call.actor, id) : entities.item(call.actor, entity, id);
 
-  async function shown(entity: EntityKind, found: Row, useOriginalNames: boolean): Promise<Answer> {
+  async function shown(call: Call, entity: EntityKind, found: Row, useOriginalNames: boolean): Promise<Answer> {
     const current = await entities.view();
-    return { result: { item: entities.show(current, found, entities.all(current, entity), 'camel', useOriginalNames) } };
+    return { result: { item: entities.show(call, current, found, entities.all(current, entity), 'camel', useOriginalNames) } };
   }
 
   async function change(call: Call, current: View, entity: EntityKind, id: number, fields: Entries): Promise<Row> {
@@ -61,7 +61,7 @@ export function itemMethods(deps: FamilyDeps, entities: Entities): Method[] {
         const made = entity === 'contact' || entity === 'company'
           ? await entities.clients[entity].create(call.actor, await entities.readFields(call.actor, entity, fields, null, 'camel'))
           : await crm.createItem(call.actor, await entities.readNewItem(call.actor, entity, fields, 'camel'));
-        return shown(entity, made, useOriginalUfNames);
+        return shown(call, entity, made, useOriginalUfNames);
       },
     }),
     defineMethod({
@@ -80,14 +80,14 @@ export function itemMethods(deps: FamilyDeps, entities: Entities): Method[] {
       async run(call, { entityTypeId: typeId, id, fields, useOriginalUfNames }) {
         const current = await entities.view();
         const entity = entityOf(current, typeId);
-        return shown(entity, await change(call, current, entity, id, fields), useOriginalUfNames);
+        return shown(call, entity, await change(call, current, entity, id, fields), useOriginalUfNames);
       },
     }),
     defineMethod({
       name: 'crm.item.get', scope, errors, about: 'One record.', params: { ...common, id: integer() },
       async run(call, { entityTypeId: typeId, id, useOriginalUfNames }) {
         const entity = entityOf(await entities.view(), typeId);
-        return shown(entity, await row(call, entity, id), useOriginalUfNames);
+        return shown(call, entity, await row(call, entity, id), useOriginalUfNames);
       },
     }),
     defineMethod({

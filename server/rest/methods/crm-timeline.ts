@@ -19,7 +19,7 @@ const commentErrors: Translate = (error, message) => {
   }
 };
 
-export function timelineMethods({ db, crm, people, drive }: FamilyDeps, entities: Entities): Method[] {
+export function timelineMethods({ db, crm, people, drive, links }: FamilyDeps, entities: Entities): Method[] {
   const scope = 'crm';
   const errors = commentErrors;
   const required = () => new RestError('100', 'Required fields are not provided');
@@ -51,7 +51,7 @@ export function timelineMethods({ db, crm, people, drive }: FamilyDeps, entities
     return ids;
   }
 
-  async function shown(current: View, comments: readonly Comment[]) {
+  async function shown({ actor, now }: Call, current: View, comments: readonly Comment[]) {
     const items = new Map(await Promise.all([...new Set(comments.map((comment) => comment.itemId))].map(async (itemId) => [itemId, await crm.find(db, itemId)] as const)));
     const files = new Map((await drive.filesByIds(db, comments.flatMap((comment) => comment.fileIds))).map((file) => [file.id, file]));
     const directory = await people.directory(db);
@@ -65,7 +65,7 @@ export function timelineMethods({ db, crm, people, drive }: FamilyDeps, entities
         ...(attached.length === 0 ? {} : {
           FILES: Object.fromEntries(attached.map((file) => [String(file.id), {
             id: file.id, date: printMoment(comment.createdAt, current.company.timeZone), type: file.mediaType.startsWith('image/') ? 'image' : 'file', name: file.name, size: file.sizeBytes,
-            authorId: comment.authorId ?? 0, authorName: author ? fullName(author) : '', urlDownload: `/api/drive/files/${file.id}/content`,
+            authorId: comment.authorId ?? 0, authorName: author ? fullName(author) : '', urlDownload: links.downloadPath(actor, now, file.id),
           }])),
         }),
       };
@@ -91,7 +91,7 @@ export function timelineMethods({ db, crm, people, drive }: FamilyDeps, entities
         const comment = await crm.getComment(db, call.actor, commentId).catch(() => {
           throw new RestError('', 'Not found.');
         });
-        const [row] = await shown(await entities.view(), [comment]);
+        const [row] = await shown(call, await entities.view(), [comment]);
         return { result: row };
       },
     }),
@@ -103,7 +103,7 @@ export function timelineMethods({ db, crm, people, drive }: FamilyDeps, entities
         const itemId = await owner(call, named('ENTITY_TYPE'), named('ENTITY_ID'));
         const direction = order.some(([, raw]) => (toText(raw) ?? '').toLowerCase() === 'desc') ? ('desc' as const) : ('asc' as const);
         const { rows, total } = await crm.scanComments(db, call.actor, itemId, { direction, offset: Math.max(0, from), limit: pageSize, afterId: toInteger(named('>ID')) });
-        const told = await shown(await entities.view(), rows);
+        const told = await shown(call, await entities.view(), rows);
         const cut = wanted.length === 0 || wanted.includes('*') ? told : told.map((row) => Object.fromEntries(Object.entries(row).filter(([name]) => name === 'ID' || wanted.includes(name))));
         return page(cut, rows.length, from, total);
       },

@@ -14,7 +14,7 @@ import type { FamilyDeps } from '../rest.ts';
 const invalid = (number: number) => new RestError('ERROR_ARGUMENT', `Invalid value of parameter {Parameter #${number}}`);
 const notFound = (id: unknown) => new RestError('ERROR_NOT_FOUND', `Could not find entity with id ${String(id)}`);
 
-const errors: Translate = (error, message) => {
+export const diskErrors: Translate = (error, message) => {
   switch (error.code) {
     case 'request.not_found': return notFound(error.params.id);
     case 'drive.not_yours': case 'drive.folder_holds_others': case 'drive.folder_is_root': return accessDenied(message);
@@ -26,12 +26,19 @@ const errors: Translate = (error, message) => {
 };
 
 type Row = Record<string, unknown>;
+type Entries = readonly (readonly [string, unknown])[];
+interface Uploading {
+  data: Entries;
+  fileContent: unknown;
+  generateUniqueName: boolean;
+}
 const pageOfEntries = 200;
 /** Bitrix24's words for: there, and in the trash. */
 const deleted = { no: '0', yes: '3' };
 
-export function diskMethods({ db, drive, people, publicUrl }: FamilyDeps): Method[] {
+export function diskMethods({ db, drive, people, publicUrl, links }: FamilyDeps): Method[] {
   const scope = 'disk';
+  const errors = diskErrors;
   const id = idOf(() => invalid(0));
 
   async function storages(actor: Actor): Promise<readonly { folder: DriveFolder; row: Row }[]> {
@@ -68,13 +75,13 @@ export function diskMethods({ db, drive, people, publicUrl }: FamilyDeps): Metho
     };
   }
 
-  function fileRow(file: DriveFile, storageId: number | null, zone: string): Row {
+  function fileRow({ actor, now }: Call, file: DriveFile, storageId: number | null, zone: string): Row {
     return {
       ID: String(file.id), NAME: file.name, CODE: null, STORAGE_ID: idText(storageId), TYPE: 'file', PARENT_ID: idText(file.folderId),
       DELETED_TYPE: file.trashedAt ? deleted.yes : deleted.no, GLOBAL_CONTENT_VERSION: String(file.version), FILE_ID: String(file.id), SIZE: String(file.sizeBytes),
       CREATE_TIME: printMoment(file.createdAt, zone), UPDATE_TIME: printMoment(file.updatedAt, zone), DELETE_TIME: file.trashedAt ? printMoment(file.trashedAt, zone) : null,
       CREATED_BY: String(file.createdBy ?? 0), UPDATED_BY: String(file.createdBy ?? 0), DELETED_BY: '0',
-      DOWNLOAD_URL: `${publicUrl}/api/drive/files/${file.id}/content`, DETAIL_URL: `${publicUrl}/drive/files/${file.id}`,
+      DOWNLOAD_URL: links.downloadUrl(actor, now, file.id), DETAIL_URL: `${publicUrl}/drive/files/${file.id}`,
     };
   }
 
@@ -84,17 +91,18 @@ export function diskMethods({ db, drive, people, publicUrl }: FamilyDeps): Metho
     ...(row.TYPE === 'file' ? { GLOBAL_CONTENT_VERSION: Number(row.GLOBAL_CONTENT_VERSION), FILE_ID: Number(row.FILE_ID) } : { REAL_OBJECT_ID: Number(row.REAL_OBJECT_ID) }),
   });
 
-  const shownFile = async (actor: Actor, file: DriveFile) => fileRow(file, await storageOf(actor, file.folderId), await zoneNow());
+  const shownFile = async (call: Call, file: DriveFile) => fileRow(call, file, await storageOf(call.actor, file.folderId), await zoneNow());
   const shownFolder = async (actor: Actor, folder: DriveFolder) => folderRow(folder, await storageOf(actor, folder.id), await zoneNow());
 
-  function listed(rows: readonly Row[], { filter, order, start: from }: { filter: readonly (readonly [string, unknown])[]; order: readonly (readonly [string, unknown])[]; start: number }): Answer {
+  function listed(rows: readonly Row[], { filter, order, start: from }: { filter: Entries; order: Entries; start: number }): Answer {
     const found = filterRows(rows, filter.map(([name, value]) => [name.toUpperCase(), value]), (name) => {
       throw new RestError('ERROR_ARGUMENT', `Unknown field in filter: ${name.slice(0, 100)}`);
     });
     return cut(sortRows(found, order.map(([name, value]) => [name.toUpperCase(), value])), from);
   }
 
-  async function children(actor: Actor, folderId: number, given: Parameters<typeof listed>[1]): Promise<Answer> {
+  async function children(call: Call, folderId: number, given: Parameters<typeof listed>[1]): Promise<Answer> {
+    const { actor } = call;
     const all: DriveEntry[] = [];
     for (let cursor: string | undefined; ;) {
       const { items, nextCursor } = await drive.entries(actor, folderId, { ...(cursor === undefined ? {} : { cursor }), limit: pageOfEntries });
@@ -103,12 +111,13 @@ export function diskMethods({ db, drive, people, publicUrl }: FamilyDeps): Metho
       cursor = nextCursor;
     }
     const [storageId, zone] = [await storageOf(actor, folderId), await zoneNow()];
-    return listed(all.map((entry) => (entry.kind === 'folder' ? folderRow(entry.folder, storageId, zone) : fileRow(entry.file, storageId, zone))), given);
+    return listed(all.map((entry) => (entry.kind === 'folder' ? folderRow(entry.folder, storageId, zone) : fileRow(call, entry.file, storageId, zone))), given);
   }
 
+  const nameOf = (data: Entries): string | undefined => toText(data.find(([key]) => key.toUpperCase() === 'NAME')?.[1])?.trim() || undefined;
   const nameRequired = () => new RestError('DISK_BASE_SERVICE_22001', 'Error: required parameter NAME (DISK_BASE_SERVICE_22001)');
-  function nameIn(data: readonly (readonly [string, unknown])[]): string {
-    const name = toText(data.find(([key]) => key.toUpperCase() === 'NAME')?.[1])?.trim();
+  function nameIn(data: Entries): string {
+    const name = nameOf(data);
     if (!name) throw nameRequired();
     return name;
   }
@@ -122,15 +131,22 @@ export function diskMethods({ db, drive, people, publicUrl }: FamilyDeps): Metho
     return { source: Readable.from([bytes]), declaredBytes: bytes.length };
   }
 
-  async function addFolder(actor: Actor, parentId: number, data: readonly (readonly [string, unknown])[]): Promise<Answer> {
+  async function addFolder(actor: Actor, parentId: number, data: Entries): Promise<Answer> {
     return { result: fresh(await shownFolder(actor, await drive.createFolder(actor, { parentId, name: nameIn(data) }))) };
   }
 
-  async function uploadFile({ actor }: Call, folderId: number, given: { data: readonly (readonly [string, unknown])[]; fileContent: unknown; generateUniqueName: boolean }): Promise<Answer> {
+  async function uploadFile(call: Call, folderId: number, given: Uploading): Promise<Answer> {
     if (isMissing(given.fileContent)) throw invalid(2);
     const name = nameIn(given.data);
-    const file = await drive.upload(actor, { folderId, name, onConflict: given.generateUniqueName ? 'rename' : 'refuse', ...bytesIn(given.fileContent, name, 2) });
-    return { result: fresh(await shownFile(actor, file)) };
+    const file = await drive.upload(call.actor, { folderId, name, onConflict: given.generateUniqueName ? 'rename' : 'refuse', ...bytesIn(given.fileContent, name, 2) });
+    return { result: fresh(await shownFile(call, file)) };
+  }
+
+  /** Where the bytes are sent when they did not come along; the folder is looked at now, so that nobody sends in vain. */
+  async function uploadAddress({ actor, now }: Call, folderId: number, given: Uploading): Promise<Answer> {
+    await drive.entries(actor, folderId, { limit: 1 });
+    const name = nameOf(given.data) ?? null;
+    return { result: { field: 'file', uploadUrl: links.uploadUrl(actor, now, { folderId, name, isRenamed: given.generateUniqueName }) } };
   }
 
   const data = optionalMap(() => invalid(1));
@@ -138,7 +154,7 @@ export function diskMethods({ db, drive, people, publicUrl }: FamilyDeps): Metho
   const listing = { id, filter: optionalMap(), order: optionalMap(), start };
   const targetFolderId = integer(() => invalid(1));
   const newName = text(() => invalid(1));
-  const uploads = 'Bytes come as fileContent, at most 64 MB with everything: there is no uploadUrl. Rights cannot be given. DOWNLOAD_URL wants a sign-in or a token of our own API.';
+  const uploads = 'fileContent holds at most 64 MB with everything else. Rights cannot be given.';
 
   return [
     defineMethod({
@@ -151,7 +167,7 @@ export function diskMethods({ db, drive, people, publicUrl }: FamilyDeps): Metho
     }),
     defineMethod({
       name: 'disk.storage.getChildren', scope, errors, about: 'What lies in the root of a storage, by 50.', params: listing,
-      run: async ({ actor }, given) => children(actor, (await storage(actor, given.id)).folder.id, given),
+      run: async (call, given) => children(call, (await storage(call.actor, given.id)).folder.id, given),
     }),
     defineMethod({
       name: 'disk.storage.addFolder', scope, errors, about: 'Makes a folder in the root of a storage.', params: { id, data },
@@ -168,10 +184,13 @@ export function diskMethods({ db, drive, people, publicUrl }: FamilyDeps): Metho
     }),
     defineMethod({
       name: 'disk.folder.getChildren', scope, errors, about: 'What lies in a folder, by 50: folders first, then files, by name.', params: listing,
-      run: ({ actor }, given) => children(actor, given.id, given),
+      run: (call, given) => children(call, given.id, given),
     }),
     defineMethod({ name: 'disk.folder.addSubFolder', scope, errors, about: 'Makes a folder in a folder.', params: { id, data }, run: ({ actor }, given) => addFolder(actor, given.id, given.data) }),
-    defineMethod({ name: 'disk.folder.uploadFile', scope, errors, about: 'Puts a file into a folder.', params: uploading, differs: uploads, run: (call, given) => uploadFile(call, given.id, given) }),
+    defineMethod({
+      name: 'disk.folder.uploadFile', scope, errors, about: 'Puts a file into a folder; without fileContent answers with the uploadUrl to POST it to.', params: uploading, differs: `${uploads} uploadUrl is good for an hour.`,
+      run: (call, given) => (isMissing(given.fileContent) ? uploadAddress(call, given.id, given) : uploadFile(call, given.id, given)),
+    }),
     defineMethod({
       name: 'disk.folder.rename', scope, errors, about: 'Renames a folder.', params: { id, newName },
       run: async ({ actor }, given) => ({ result: await shownFolder(actor, await drive.changeFolder(actor, given.id, { name: given.newName })) }),
@@ -201,36 +220,38 @@ export function diskMethods({ db, drive, people, publicUrl }: FamilyDeps): Metho
     }),
 
     defineMethod({
-      name: 'disk.file.get', scope, errors, about: 'A file.', params: { id }, differs: 'DOWNLOAD_URL wants a sign-in or a token of our own API.',
-      run: async ({ actor }, given) => ({ result: await shownFile(actor, await drive.file(actor, given.id)) }),
+      name: 'disk.file.get', scope, errors, about: 'A file.', params: { id }, differs: 'DOWNLOAD_URL is good for an hour.',
+      run: async (call, given) => ({ result: await shownFile(call, await drive.file(call.actor, given.id)) }),
     }),
     defineMethod({
       name: 'disk.file.rename', scope, errors, about: 'Renames a file.', params: { id, newName },
-      run: async ({ actor }, given) => ({ result: await shownFile(actor, await drive.changeFile(actor, given.id, { name: given.newName })) }),
+      run: async (call, given) => ({ result: await shownFile(call, await drive.changeFile(call.actor, given.id, { name: given.newName })) }),
     }),
     defineMethod({
       name: 'disk.file.moveTo', scope, errors, about: 'Moves a file into a folder.', params: { id, targetFolderId },
-      run: async ({ actor }, given) => ({ result: await shownFile(actor, await drive.changeFile(actor, given.id, { folderId: given.targetFolderId })) }),
+      run: async (call, given) => ({ result: await shownFile(call, await drive.changeFile(call.actor, given.id, { folderId: given.targetFolderId })) }),
     }),
     defineMethod({
       name: 'disk.file.copyTo', scope, errors, about: 'Copies the newest version of a file into a folder.', params: { id, targetFolderId },
-      async run({ actor }, given) {
+      async run(call, given) {
+        const { actor } = call;
         const { file, stream } = await drive.readFor(actor, given.id);
         // Looked at before the bytes are opened, so that nothing stays open.
         await drive.entries(actor, given.targetFolderId, { limit: 1 });
-        return { result: await shownFile(actor, await drive.upload(actor, { folderId: given.targetFolderId, name: file.name, source: stream(), declaredBytes: file.sizeBytes })) };
+        return { result: await shownFile(call, await drive.upload(actor, { folderId: given.targetFolderId, name: file.name, source: stream(), declaredBytes: file.sizeBytes })) };
       },
     }),
     defineMethod({
       name: 'disk.file.markDeleted', scope, errors, about: 'Moves a file to the trash.', params: { id },
-      async run({ actor }, given) {
+      async run(call, given) {
+        const { actor } = call;
         await drive.trashFile(actor, given.id);
-        return { result: await shownFile(actor, await drive.file(actor, given.id)) };
+        return { result: await shownFile(call, await drive.file(actor, given.id)) };
       },
     }),
     defineMethod({
       name: 'disk.file.restore', scope, errors, about: 'Takes a file out of the trash.', params: { id },
-      run: async ({ actor }, given) => ({ result: await shownFile(actor, await drive.restoreFile(actor, given.id)) }),
+      run: async (call, given) => ({ result: await shownFile(call, await drive.restoreFile(call.actor, given.id)) }),
     }),
     defineMethod({
       name: 'disk.file.delete', scope, errors, about: 'Deletes a file for good.', params: { id },
@@ -242,24 +263,25 @@ export function diskMethods({ db, drive, people, publicUrl }: FamilyDeps): Metho
     }),
     defineMethod({
       name: 'disk.file.uploadVersion', scope, errors, about: 'Uploads a new version of a file.', params: { id, fileContent: anything }, differs: uploads,
-      async run({ actor }, given) {
+      async run(call, given) {
+        const { actor } = call;
         if (isMissing(given.fileContent)) throw invalid(1);
-        return { result: await shownFile(actor, await drive.uploadVersion(actor, given.id, bytesIn(given.fileContent, 'content', 1))) };
+        return { result: await shownFile(call, await drive.uploadVersion(actor, given.id, bytesIn(given.fileContent, 'content', 1))) };
       },
     }),
     defineMethod({
       name: 'disk.file.getVersions', scope, errors, about: 'The versions of a file, newest first, by 50.', params: listing, differs: 'The id of a version is its number within the file.',
-      async run({ actor }, given) {
+      async run({ actor, now }, given) {
         const [file, versions, zone] = [await drive.file(actor, given.id), await drive.versions(actor, given.id), await zoneNow()];
         return listed(versions.map((one): Row => ({
           ID: String(one.version), OBJECT_ID: String(file.id), SIZE: String(one.sizeBytes), NAME: file.name, GLOBAL_CONTENT_VERSION: String(one.version), CREATE_TIME: printMoment(one.createdAt, zone),
-          CREATED_BY: String(one.createdBy ?? 0), DOWNLOAD_URL: `${publicUrl}/api/drive/files/${file.id}/content?version=${one.version}`,
+          CREATED_BY: String(one.createdBy ?? 0), DOWNLOAD_URL: links.downloadUrl(actor, now, file.id, one.version),
         })), given);
       },
     }),
     defineMethod({
       name: 'disk.file.restoreFromVersion', scope, errors, about: 'Makes an old version the newest again.', params: { id, versionId: integer(() => invalid(1)) }, differs: 'The id of a version is its number within the file.',
-      run: async ({ actor }, given) => ({ result: await shownFile(actor, await drive.restoreVersion(actor, given.id, given.versionId)) }),
+      run: async (call, given) => ({ result: await shownFile(call, await drive.restoreVersion(call.actor, given.id, given.versionId)) }),
     }),
     defineMethod({
       name: 'disk.file.getExternalLink', scope, errors, about: 'A link for outsiders.', params: { id }, differs: 'There are no such links: a file that is there answers ACCESS_DENIED.',

@@ -42,7 +42,7 @@ const defaultMessages = 20;
 const maxMessages = 50;
 const membersListed = 1000;
 
-export function dialogMethods({ db, chat, people, publicUrl }: FamilyDeps): Method[] {
+export function dialogMethods({ db, chat, people, links }: FamilyDeps): Method[] {
   const scope = 'im';
   const errors = dialogErrors;
   const DIALOG_ID = anything;
@@ -142,7 +142,7 @@ export function dialogMethods({ db, chat, people, publicUrl }: FamilyDeps): Meth
             users: usersOf(directory, items.flatMap((message) => message.authorId ?? []), now),
             files: items.flatMap((message) => message.files.map((file) => ({
               id: file.id, chatId: found.id, date: printMoment(message.createdAt, directory.company.timeZone), type: file.mediaType.startsWith('image/') ? 'image' : 'file', name: file.name,
-              size: file.sizeBytes, authorId: message.authorId ?? 0, urlDownload: `${publicUrl}/api/drive/files/${file.id}/content`,
+              size: file.sizeBytes, authorId: message.authorId ?? 0, urlDownload: links.downloadUrl(actor, now, file.id),
             }))),
           },
         };

@@ -7,7 +7,7 @@ import { printMoment, readMoment } from '../dates.ts';
 import { entriesOf } from '../encoding.ts';
 import { createEntities } from '../entities.ts';
 import { accessDenied, nothingIfUnknown, RestError, type Translate } from '../errors.ts';
-import { defineMethod, type Method } from '../method.ts';
+import { type Call, defineMethod, type Method } from '../method.ts';
 import { anything, isMissing, optionalText, pageSize, start, toFlag, toInteger, toText } from '../parameter.ts';
 import type { FamilyDeps } from '../rest.ts';
 
@@ -41,7 +41,7 @@ const commentErrors: Translate = (error) => {
 };
 
 export function logMethods(deps: FamilyDeps): Method[] {
-  const { db, feed, people, publicUrl } = deps;
+  const { db, feed, people, links } = deps;
   const { upload } = createEntities(deps);
   const scope = 'log';
 
@@ -84,7 +84,7 @@ export function logMethods(deps: FamilyDeps): Method[] {
     return ids;
   }
 
-  function shown(post: api.Post, zone: string): Record<string, unknown> {
+  function shown({ actor, now }: Call, post: api.Post, zone: string): Record<string, unknown> {
     return {
       ID: String(post.id), BLOG_ID: '1', PUBLISH_STATUS: 'P', TITLE: post.title, AUTHOR_ID: String(post.authorId ?? 0), ENABLE_COMMENTS: 'Y', NUM_COMMENTS: String(post.commentCount), CODE: null,
       MICRO: post.title === '' ? 'Y' : 'N', DETAIL_TEXT: post.body, DATE_PUBLISH: printMoment(post.createdAt, zone), CATEGORY_ID: '', HAS_SOCNET_ALL: post.isForEveryone ? 'Y' : 'N',
@@ -93,7 +93,7 @@ export function logMethods(deps: FamilyDeps): Method[] {
       ...(post.files.length === 0 ? {} : {
         FILES: Object.fromEntries(post.files.map((file) => [String(file.id), {
           id: file.id, date: printMoment(post.createdAt, zone), type: file.mediaType.startsWith('image/') ? 'image' : 'file', name: file.name, size: file.sizeBytes,
-          authorId: post.authorId ?? 0, urlDownload: `${publicUrl}/api/drive/files/${file.id}/content`,
+          authorId: post.authorId ?? 0, urlDownload: links.downloadUrl(actor, now, file.id),
         }])),
       }),
     };
@@ -139,13 +139,14 @@ export function logMethods(deps: FamilyDeps): Method[] {
       name: 'log.blogpost.get', scope, about: 'One post, or the posts the caller sees, newest first, by 50; FIRST_ID and LAST_ID take up where a page ended.',
       params: { POST_ID: anything, LOG_RIGHTS: anything, LOG_DATE_FROM: anything, LOG_DATE_TO: anything, FIRST_ID: anything, LAST_ID: anything, LIMIT: anything, start },
       differs: 'Pages have no total. FIRST_ID and LAST_ID are ids of posts. LOG_RIGHTS looks at whom the post was addressed to.',
-      async run({ actor }, given) {
+      async run(call, given) {
+        const { actor } = call;
         const directory = await people.directory(db);
         const zone = directory.company.timeZone;
         if (!isMissing(given.POST_ID)) {
           const id = readPostId(given.POST_ID);
           const found = await feed.find(actor, id).catch(nothingIfUnknown);
-          return { result: found ? [shown(found, zone)] : [] };
+          return { result: found ? [shown(call, found, zone)] : [] };
         }
         const rights = readAudience(given.LOG_RIGHTS);
         const [from, to] = [readMoment(given.LOG_DATE_FROM, zone), readMoment(given.LOG_DATE_TO, zone)];
@@ -170,7 +171,7 @@ export function logMethods(deps: FamilyDeps): Method[] {
             break;
           } else rows.push(post);
         }
-        return { result: rows.map((post) => shown(post, zone)), ...(hasMore && lastId === undefined ? { next: offset + pageSize } : {}) };
+        return { result: rows.map((post) => shown(call, post, zone)), ...(hasMore && lastId === undefined ? { next: offset + pageSize } : {}) };
       },
     }),
     defineMethod({
