@@ -14,7 +14,7 @@ const stampFile = join(root, 'web/dist/.built-from');
 
 function fingerprint(): string {
   const hash = createHash('sha256');
-  const files = globSync(['web/**/*', 'locales/**/*.json', 'shared/**/*.ts', 'package-lock.json'], {
+  const files = globSync(['web/**/*', 'locales/**/*.json', 'shared/**/*.ts', 'tools/web-kit.ts', 'package-lock.json'], {
     cwd: root,
     withFileTypes: true,
     exclude: (entry) => ['dist', 'node_modules'].includes(entry.name),

@@ -66,6 +66,12 @@ interface CallOptions {
   keepalive?: boolean;
 }
 
+let underWay = 0;
+/** Whether an answer is still awaited: what can wait waits for a page that has all it asked for. */
+export function isAwaiting(): boolean {
+  return underWay > 0;
+}
+
 async function call<Answer>(method: string, path: string, { query, body, signal, keepalive }: CallOptions = {}): Promise<Answer> {
   const init: RequestInit = { method, headers: { accept: 'application/json' }, credentials: 'same-origin' };
   if (signal) init.signal = signal;
@@ -76,12 +82,15 @@ async function call<Answer>(method: string, path: string, { query, body, signal,
   }
   let response: Response;
   let text: string;
+  underWay++;
   try {
     response = await fetch(withQuery(path, query), init);
     text = await response.text();
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw unreachable();
+  } finally {
+    underWay--;
   }
   if (!response.ok) throw errorFrom(response.status, text);
   return text === '' ? JSON.parse('null') : JSON.parse(text);

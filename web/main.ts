@@ -1,12 +1,12 @@
-/** The page: texts of the guessed language, then the application. */
+/** The page. What the kit's own plugin would start (a head, colours, icons) is made by tools/web-kit.ts while building. */
+import 'virtual:colors.css';
 import './main.css';
-import ui from '@nuxt/ui/vue-plugin';
 import { PiniaColada } from '@pinia/colada';
+import { useDark } from '@vueuse/core';
 import { createPinia } from 'pinia';
 import { createApp } from 'vue';
 import App from './app.vue';
 import { router } from './router.ts';
-import { language, setLanguage } from './text.ts';
 
-await setLanguage(language.value);
-createApp(App).use(createPinia()).use(PiniaColada, { queryOptions: { gcTime: 5 * 60_000 } }).use(router).use(ui).mount('#app');
+useDark();
+createApp(App).use(createPinia()).use(PiniaColada, { queryOptions: { gcTime: 5 * 60_000 } }).use(router).mount('#app');

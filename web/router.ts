@@ -5,7 +5,7 @@
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router';
 import { ref } from 'vue';
 import { loadMe, useSession, whenSessionOver } from './session.ts';
-import { loadTexts, t } from './text.ts';
+import { loadTexts, loadTextsAhead, t } from './text.ts';
 
 declare module 'vue-router' {
   interface RouteMeta {
@@ -100,10 +100,14 @@ export const isNavigating = ref(false);
 
 router.beforeEach(async (to, from) => {
   if (from.path !== to.path) isNavigating.value = true;
-  await loadTexts(to.matched.flatMap((record) => record.meta.texts ?? []));
+  const texts = to.matched.flatMap((record) => record.meta.texts ?? []);
   const { isSignedIn } = useSession();
-  if (to.meta.isPublic || isSignedIn.value) return true;
-  if ((await loadMe()) !== null) return true;
+  const isAsking = !to.meta.isPublic && !isSignedIn.value;
+  const [me] = isAsking ? await Promise.all([loadMe(), loadTextsAhead(texts)]) : [];
+  if (me !== null) {
+    await loadTexts(texts);
+    return true;
+  }
   return { path: '/sign-in', query: to.fullPath === '/' ? {} : { to: to.fullPath } };
 });
 router.afterEach((to, from) => {

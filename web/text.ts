@@ -5,30 +5,34 @@
  * (`meta: { texts: ['web-crm'] }`). `t` is reactive: when the language changes, what was drawn is drawn anew.
  * A missing key gives the key back, a missing parameter its name in braces.
  */
-import { IntlMessageFormat } from 'intl-messageformat';
-import { ref, shallowRef } from 'vue';
+import { ref } from 'vue';
 import type { Language } from '../shared/api/people.ts';
+import { fillMessage, type Message, type MessageValue, parseMessage } from './message.ts';
 
 export type TextParams = Readonly<Record<string, string | number | boolean | Date | null | undefined | readonly string[]>>;
 
 type Sources = Record<string, string>;
 
-const files = import.meta.glob<Sources>('../locales/*/*.json', { import: 'default' });
+const files = import.meta.glob<Sources>(['../locales/*/web*.json', '../locales/*/messaging.json'], { import: 'default' });
 
 /** The language of what is on the screen. */
 export const language = ref<Language>(guessLanguage());
 
-/** Replaced whole when an area comes, so that what was drawn with its keys is drawn anew. */
-const sources = shallowRef<Record<Language, Sources>>({ ru: {}, en: {} });
+const sources: Record<Language, Map<string, string>> = { ru: new Map(), en: new Map() };
+/** Read by those who asked for a text that is not there yet: they alone are drawn anew when an area comes. */
+const arrivals = ref(0);
 const areas = new Set<string>(['web']);
 const loaded = new Set<string>();
-const parsed: Record<Language, Map<string, IntlMessageFormat>> = { ru: new Map(), en: new Map() };
+const parsed: Record<Language, Map<string, Message>> = { ru: new Map(), en: new Map() };
+
+function keptLanguage(): Language | undefined {
+  const kept = localStorage.getItem('vestnik.language');
+  return kept === 'ru' || kept === 'en' ? kept : undefined;
+}
 
 /** Before anybody signed in: what was chosen here last, else what the browser prefers. */
 function guessLanguage(): Language {
-  const kept = localStorage.getItem('vestnik.language');
-  if (kept === 'ru' || kept === 'en') return kept;
-  return navigator.languages.some((one) => one.startsWith('ru')) ? 'ru' : 'en';
+  return keptLanguage() ?? (navigator.languages.some((one) => one.startsWith('ru')) ? 'ru' : 'en');
 }
 
 async function loadArea(of: Language, area: string): Promise<void> {
@@ -36,15 +40,22 @@ async function loadArea(of: Language, area: string): Promise<void> {
   if (loaded.has(path)) return;
   const load = files[path];
   if (!load) throw new Error(`There is no ${path}.`);
-  const texts = await load();
-  sources.value = { ...sources.value, [of]: { ...sources.value[of], ...texts } };
+  for (const [key, text] of Object.entries(await load())) sources[of].set(key, text);
   loaded.add(path);
+  arrivals.value++;
 }
 
 /** Brings the texts of these areas; at once when they are there. */
 export async function loadTexts(wanted: readonly string[]): Promise<void> {
   for (const area of wanted) areas.add(area);
   await Promise.all([...areas].map((area) => loadArea(language.value, area)));
+  document.documentElement.lang = language.value;
+}
+
+/** Begins to bring them while it is asked who is signed in; where nobody has been before, their language is not known yet. */
+export async function loadTextsAhead(wanted: readonly string[]): Promise<void> {
+  for (const area of wanted) areas.add(area);
+  if (keptLanguage() !== undefined) await loadTexts([]);
 }
 
 /** Changes the language of the screen, with all areas that are in use. */
@@ -60,23 +71,22 @@ const lists: Record<Language, Intl.ListFormat> = { ru: new Intl.ListFormat('ru')
 /** The text of `key`, filled in. */
 export function t(key: string, params?: TextParams): string {
   const here = language.value;
-  const source = sources.value[here][key];
+  const source = sourceOf(key);
   if (source === undefined) return key;
   if (!source.includes('{') && !source.includes("'")) return source;
-  let format = parsed[here].get(key);
-  if (!format) {
-    format = new IntlMessageFormat(source, here, undefined, { ignoreTag: true });
-    parsed[here].set(key, format);
-  }
-  const values: Record<string, string | number | boolean | Date | null> = {};
-  for (const [name, value] of Object.entries(params ?? {})) {
-    if (value === undefined) continue;
-    values[name] = Array.isArray(value) ? lists[here].format(value) : isList(value) ? '' : value;
-  }
+  let message = parsed[here].get(key);
+  if (!message) parsed[here].set(key, (message = parse(source)));
+  const values: Record<string, MessageValue> = {};
+  for (const [name, value] of Object.entries(params ?? {})) values[name] = isList(value) ? lists[here].format(value) : value;
+  return fillMessage(message, here, values);
+}
+
+/** A broken text is shown as it stands: a little wrong, but it can be read. */
+function parse(source: string): Message {
   try {
-    return String(format.format(values));
+    return parseMessage(source);
   } catch {
-    return source;
+    return [source];
   }
 }
 
@@ -84,6 +94,12 @@ function isList(value: unknown): value is readonly string[] {
   return Array.isArray(value);
 }
 
+function sourceOf(key: string): string | undefined {
+  const source = sources[language.value].get(key);
+  if (source === undefined) void arrivals.value;
+  return source;
+}
+
 export function hasText(key: string): boolean {
-  return sources.value[language.value][key] !== undefined;
+  return sourceOf(key) !== undefined;
 }

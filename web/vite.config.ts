@@ -1,12 +1,14 @@
 /**
  * Builds the web into web/dist. Nothing is fetched from anywhere, neither while building nor by the page:
- * icons are bundled from @iconify-json/lucide (every `i-lucide-…` that stands in a source), the font from its package.
+ * icons come from @iconify-json/lucide (every `i-lucide-…` that stands in a source), the font from its package.
  */
 import { fileURLToPath } from 'node:url';
 import ui from '@nuxt/ui/vite';
 import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'vite';
+import { webKit } from '../tools/web-kit.ts';
 
+const colors = { primary: 'ink', secondary: 'blue', success: 'green', info: 'blue', warning: 'yellow', error: 'red', neutral: 'slate' };
 const server = process.env.VESTNIK_URL ?? 'http://127.0.0.1:3000';
 
 // Vite asks for a default export.
@@ -14,14 +16,15 @@ const server = process.env.VESTNIK_URL ?? 'http://127.0.0.1:3000';
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   plugins: [
+    webKit({ colors }),
     vue(),
     ui({
       dts: false,
       autoImport: false,
       prefix: 'U',
       colorMode: true,
-      ui: { colors: { primary: 'ink', neutral: 'slate' } },
-      icon: { clientBundle: { scan: { globInclude: ['**/*.{vue,ts}'], globExclude: ['dist', 'node_modules', 'generated'] }, sizeLimitKb: 512 } },
+      ui: { colors },
+      icon: { clientBundle: false },
     }),
   ],
   build: {

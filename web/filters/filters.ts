@@ -15,6 +15,16 @@ export interface ItemQuery {
   filters: ItemFilter[];
 }
 
+/** How a list or a board looks, as a saved view keeps it beside what it asks; each takes what is its own. */
+export interface ViewLook {
+  sort?: string;
+  direction?: 'asc' | 'desc';
+  columns?: string[];
+  cards?: string[];
+  withFinal?: boolean;
+}
+export type ViewQuery = ItemQuery & { look?: ViewLook };
+
 export const nothingAsked: ItemQuery = { search: '', filters: [] };
 
 export function isAsking(query: ItemQuery): boolean {

@@ -5,7 +5,7 @@
  *   say.done(t('web.crm.moved', { stage }), { undo: () => move(item, before) });
  *   say.failed(error);
  */
-import { useToast } from '@nuxt/ui/composables';
+import { useToast } from '@nuxt/ui/composables/useToast';
 import { messageOf } from '../api.ts';
 import { t } from '../text.ts';
 
