@@ -202,9 +202,9 @@ function createChannels({ mail, sms }: { mail: Mail; sms: Sms }) {
     if (kept?.version === version) return kept.channels;
     const [senders, providers] = await Promise.all([mail.choices(q), sms.choices(q)]);
     const channels: Channels = {
-      mailSenderIds: new Set(senders.map((sender) => sender.id)),
+      mailSenders: new Map(senders.map((sender) => [sender.id, `${sender.name} <${sender.address}>`])),
       defaultMailSenderId: senders.find((sender) => sender.isDefault)?.id ?? null,
-      smsProviderIds: new Set(providers.map((provider) => provider.id)),
+      smsProviders: new Map(providers.map((provider) => [provider.id, provider.name])),
       defaultSmsProviderId: providers.find((provider) => provider.isDefault)?.id ?? null,
     };
     kept = { version, channels };

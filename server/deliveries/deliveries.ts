@@ -19,7 +19,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { type ErrorCode, type ErrorParams, UserError } from '../../shared/errors.ts';
-import type { Db, Queryable, Tx } from '../db/db.ts';
+import { bumpConfig, type Db, type Queryable, type Tx } from '../db/db.ts';
 import type { Jobs, Round } from '../jobs/jobs.ts';
 import type { Hint, Live } from '../live/live.ts';
 import { type Actor, requireAdmin } from '../people/people.ts';
@@ -480,6 +480,12 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
       const channels = new Set(made.map((row) => row.channel));
       await Promise.all([...channels].map((channel) => jobs.wake(tx, loopName(channel))));
       return made.map((row) => row.id);
+    },
+
+    /** Mail senders or SMS providers are others now: whoever keeps them loads them anew, open pages too. */
+    async sendersChanged(tx: Tx): Promise<void> {
+      await bumpConfig(tx, 'channels');
+      await live.publish(tx, [{ topic: 'company', what: 'channels' }]);
     },
 
     /** Registers the loops of a channel: one that sends, and one that hears what became of it. */

@@ -68,11 +68,14 @@ export function knownFor(robots: readonly RobotRecord[], place: number, env: Con
   };
 }
 
-/** Everything that keeps the enabled robots of a draft from working, in words. A robot that is off may be half filled. */
-export function findProblems(robots: readonly RobotRecord[], env: ConfigEnv): RobotProblem[] {
+/**
+ * Everything that keeps the enabled robots of a draft from working, in words. A robot that is off may be half filled: what would
+ * keep it from working is found with `ofIdle`, and keeps nobody from publishing.
+ */
+export function findProblems(robots: readonly RobotRecord[], env: ConfigEnv, { ofIdle = false } = {}): RobotProblem[] {
   const found: RobotProblem[] = [];
   robots.forEach((robot, place) => {
-    if (!robot.isEnabled) return;
+    if (robot.isEnabled === ofIdle) return;
     const say = (problem: { path?: string; code: string; params: Readonly<Record<string, unknown>> }, prefix: string) =>
       found.push({
         robotId: robot.id,
@@ -118,8 +121,8 @@ export function settingsEnv(known: Known, env: ConfigEnv): SettingsEnv {
     },
     hasChat: (id) => env.chats.has(id),
     hasFile: (id) => env.files.has(id),
-    hasMailSender: (id) => (id === null ? env.channels.defaultMailSenderId !== null : env.channels.mailSenderIds.has(id)),
-    hasSmsProvider: (id) => (id === null ? env.channels.defaultSmsProviderId !== null : env.channels.smsProviderIds.has(id)),
+    hasMailSender: (id) => (id === null ? env.channels.defaultMailSenderId !== null : env.channels.mailSenders.has(id)),
+    hasSmsProvider: (id) => (id === null ? env.channels.defaultSmsProviderId !== null : env.channels.smsProviders.has(id)),
   };
 }
 

@@ -62,9 +62,10 @@ export function createNumbering(take: (count: number) => Promise<number[]>): () 
 }
 
 export interface Channels {
-  mailSenderIds: ReadonlySet<number>;
+  /** Names by id. */
+  mailSenders: ReadonlyMap<number, string>;
   defaultMailSenderId: number | null;
-  smsProviderIds: ReadonlySet<number>;
+  smsProviders: ReadonlyMap<number, string>;
   defaultSmsProviderId: number | null;
 }
 
@@ -259,7 +260,7 @@ export function createRunScope(
       send({ sender, from, to, subject, text, fileIds }) {
         const senderId = sender ?? channels.defaultMailSenderId;
         if (senderId === null) throw new RobotFailure('mail.no_sender');
-        if (!channels.mailSenderIds.has(senderId)) throw new RobotFailure('mail.sender_gone');
+        if (!channels.mailSenders.has(senderId)) throw new RobotFailure('mail.sender_gone');
         const author = from === null ? undefined : directory.employee(from);
         const addresses = addressed(to, 'employee.no_email', (employee) => employee.email);
         for (const { employee, address } of addresses) {
@@ -277,7 +278,7 @@ export function createRunScope(
       send({ provider, to, text }) {
         const senderId = provider ?? channels.defaultSmsProviderId;
         if (senderId === null) throw new RobotFailure('sms.no_provider');
-        if (!channels.smsProviderIds.has(senderId)) throw new RobotFailure('sms.provider_gone');
+        if (!channels.smsProviders.has(senderId)) throw new RobotFailure('sms.provider_gone');
         for (const { employee, address } of addressed(to, 'employee.no_phone', (person) => person.mobilePhone ?? person.workPhone)) {
           effects.deliveries.push({
             channel: 'sms', senderId, employeeId: employee.id, address, itemId: item().id, runId, content: { text: text(employee.id) },

@@ -124,8 +124,11 @@ export function saySetting(field: FormFieldDescription, saved: unknown, known: K
       if (field.kind === 'money' && typeof value === 'number') return print(value, fieldOfKind('number'), env.reader, { document: () => undefined, names: env.names });
       return template(value);
     case 'mailSender':
-    case 'smsProvider':
-      return value === null || value === undefined ? text(language, 'robots.say.default_channel') : `№ ${String(value)}`;
+    case 'smsProvider': {
+      if (value === null || value === undefined) return text(language, 'robots.say.default_channel');
+      const names = field.widget === 'mailSender' ? env.channels.mailSenders : env.channels.smsProviders;
+      return names.get(Number(value)) ?? text(language, `robots.values.gone.${field.widget}`);
+    }
     default:
       return template(value);
   }
@@ -201,18 +204,19 @@ function settingsSaid({ title, form }: RobotTypeDescription, said: Readonly<Reco
 }
 
 export function sentencesOf(robots: readonly RobotRecord[], env: SayEnv): Sentences[] {
-  return robots.map((robot, place) => {
-    const known = knownFor(robots, place, env);
-    const described = env.describeType(robot.type, env.language);
-    const said = Object.fromEntries((described?.form ?? []).map((field) => [field.name, saySetting(field, robot.settings[field.name], known, env) || nothingYet]));
-    return {
-      robotId: robot.id,
-      title: titleOf(robot, env),
-      what: described ? (robotSummary(env.language, robot.type, said) ?? settingsSaid(described, said)) : robot.type,
-      when: sayTiming(robot, known, env.language),
-      condition: sayCondition(robot.condition, known, env),
-    };
-  });
+  return robots.map((robot, place) => sentenceOf(robot, knownFor(robots, place, env), env));
+}
+
+function sentenceOf(robot: RobotRecord, known: Known, env: SayEnv): Sentences {
+  const described = env.describeType(robot.type, env.language);
+  const said = Object.fromEntries((described?.form ?? []).map((field) => [field.name, saySetting(field, robot.settings[field.name], known, env) || nothingYet]));
+  return {
+    robotId: robot.id,
+    title: titleOf(robot, env),
+    what: described ? (robotSummary(env.language, robot.type, said) ?? settingsSaid(described, said)) : robot.type,
+    when: sayTiming(robot, known, env.language),
+    condition: sayCondition(robot.condition, known, env),
+  };
 }
 
 // ——— Triggers
@@ -318,20 +322,19 @@ export function differencesOf(before: readonly RobotRecord[], after: readonly Ro
   const stageName = (id: number) => env.model.stage(id)?.name ?? text(language, 'robots.values.gone.stage');
   const head = (robot: RobotRecord, kind: DifferenceKind, details: string[]): Difference =>
     ({ robotId: robot.id, isTrigger: false, title: titleOf(robot, env), stageId: robot.stageId, stageName: stageName(robot.stageId), kind, details });
-  const whole = (robots: readonly RobotRecord[], place: number): string[] => {
-    const [said] = sentencesOf(robots, env).slice(place, place + 1);
-    if (!said) return [];
+  const whole = (robot: RobotRecord, robots: readonly RobotRecord[], place: number): string[] => {
+    const said = sentenceOf(robot, knownFor(robots, place, env), env);
     return [said.what, text(language, 'robots.difference.when', { when: said.when }), ...(said.condition ? [text(language, 'robots.difference.if', { condition: said.condition })] : [])];
   };
   const found = after.flatMap((robot, place): Difference[] => {
     const was = old.get(robot.id);
     old.delete(robot.id);
-    if (!was) return [head(robot, 'added', whole(after, place))];
+    if (!was) return [head(robot, 'added', whole(robot, after, place))];
     const details = changesOf(was.robot, robot, knownFor(before, was.place, env), knownFor(after, place, env), env);
     if (details.length === 0 && orderOf(before, robot) !== orderOf(after, robot, before)) details.push(text(language, 'robots.difference.order_on_stage'));
     return details.length > 0 ? [head(robot, 'changed', details)] : [];
   });
-  return [...found, ...[...old.values()].map(({ robot, place }) => head(robot, 'removed', whole(before, place)))];
+  return [...found, ...[...old.values()].map(({ robot, place }) => head(robot, 'removed', whole(robot, before, place)))];
 }
 
 /** Whom the robot stands below on its stage, of those that were there before too. */

@@ -71,6 +71,8 @@ export const robotSet = z.object({
   /** The draft differs from what is published. */
   hasChanges: z.boolean(),
   problems: z.array(robotProblem),
+  /** Of robots that are off: nothing that keeps the draft from being published. */
+  idleProblems: z.array(robotProblem),
   triggerProblems: z.array(triggerProblem),
   warnings: z.array(robotWarning),
   sentences: z.array(robotSentences),
@@ -98,7 +100,7 @@ export const robotChats = z.object({ items: z.array(z.object({ id, title: z.stri
 
 /** Robots that are being edited: nothing is saved. */
 export const checkRobots = z.strictObject({ robots: z.array(robotRecord).max(2000), triggers: z.array(triggerRecord).max(500).default([]) });
-export const checkedRobots = robotSet.pick({ problems: true, triggerProblems: true, warnings: true, sentences: true, triggerSentences: true });
+export const checkedRobots = robotSet.pick({ problems: true, idleProblems: true, triggerProblems: true, warnings: true, sentences: true, triggerSentences: true });
 
 export const robotDifference = z.object({
   /** Of a robot or of a trigger: they share their ids. */

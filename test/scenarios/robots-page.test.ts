@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sql } from '../../server/db/db.ts';
+import { startMailServer } from '../../tools/receivers.ts';
 import { type Somebody, startTestVestnik } from '../support/vestnik.ts';
 
 const vestnik = await startTestVestnik();
@@ -57,6 +58,9 @@ test('a robot being edited is checked and said without being saved', async () =>
     ['settings.recipients.0', 'В отделе «Пустой отдел» нет сотрудников. Выберите другой отдел или добавьте в него людей.'],
   ]);
   assert.equal(sentences[0].what, 'Уведомить: Пустой отдел');
+  // Off, it keeps nobody from publishing, and says all the same what it would need.
+  const off = await api(admin).post(`${path}/check`, { robots: [{ ...robot, isEnabled: false }] });
+  assert.deepEqual([off.problems, off.idleProblems.map((problem: { path: string }) => problem.path)], [[], ['settings.text', 'settings.recipients.0']]);
   assert.deepEqual((await api(admin).get(path)).robots, []);
 });
 
@@ -81,6 +85,25 @@ test('the difference between what works and the draft is told in sentences, and 
     ['removed', 'Третий', 'Работа', ['Комментарий: Уйдёт', 'Когда: через 1 час, независимо от других.']],
   ]);
   assert.deepEqual(waiting.map((one: Record<string, unknown>) => [one.title, one.count, one.fate]).sort(), [['Второй', 1, 'stop'], ['Первый', 1, 'same'], ['Третий', 1, 'stop']]);
+});
+
+test('a sender and a provider are told by their names, and one that is gone as gone', async (t) => {
+  const { path, save, publish, stage } = await pipelineOf('Работа');
+  const smtp = await startMailServer();
+  t.after(() => smtp.stop());
+  const actor = await vestnik.actor(admin);
+  const sender = (name: string) => vestnik.vestnik.mail.createSender(actor, {
+    name, address: 'robots@dubrava.example', host: smtp.host, port: smtp.port, security: 'none', username: '', password: '', isDefault: false,
+  });
+  const [old, next] = [await sender('Старый адрес'), await sender('Новый адрес')];
+  const letter = await robotOn(stage('Работа'), 'send-email', { subject: 'Тема', text: 'Текст', recipients: [owner], sender: old.id });
+  const saved = await save([letter]);
+  assert.deepEqual(saved.problems, []);
+  await publish();
+  await vestnik.vestnik.mail.deleteSender(actor, old.id);
+  await save([{ ...letter, settings: { ...letter.settings, sender: next.id } }]);
+  const { differences } = await api(admin).get(`${path}/compare`);
+  assert.deepEqual(differences[0].details, ['От кого: было «удалённый адрес отправителя», станет «Новый адрес <robots@dubrava.example>».']);
 });
 
 test('an order that only moved because another robot came between is no change; a real one is', async () => {
@@ -136,6 +159,7 @@ test('a rehearsal tells whom each message reaches, when it would go and who is l
   assert.deepEqual(moments, [{ robotId: message.id, dueAt: new Date(clock.now().getTime() + 3 * 3_600_000).toISOString() }, { robotId: after.id, dueAt: null }]);
   const noted = runs.find((run: { robotId: number }) => run.robotId === after.id);
   assert.match(noted.notes.join(' '), /никого нет/);
+  assert.equal(noted.explanation, 'Сработает.');
 });
 
 test('the value picker knows for conditions how each value is compared, and what may be written', async () => {

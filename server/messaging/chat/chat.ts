@@ -214,6 +214,12 @@ export function createChat({ db, live, people, drive, push, now }: { db: Db; liv
     return members;
   }
 
+  /** Robots may name the chat, whoever is in it: all who set some up hear that one went away. */
+  async function close(tx: Tx, chatId: number): Promise<void> {
+    await store.updateChat(tx, chatId, { deletedAt: now() });
+    await live.publish(tx, [{ topic: 'company', what: 'chats' }]);
+  }
+
   async function say(tx: Tx, chatId: number, message: SystemMessage): Promise<void> {
     await store.insertMessages(tx, [{
       chatId, authorId: null, kind: 'system', heading: '', body: systemBody(message), itemId: null,
@@ -444,7 +450,7 @@ export function createChat({ db, live, people, drive, push, now }: { db: Db; liv
     async remove(actor: Actor, chatId: number): Promise<void> {
       await db.transaction(async (tx) => {
         await lockedGroupAsMember(tx, actor, chatId, 'owner');
-        await store.updateChat(tx, chatId, { deletedAt: now() });
+        await close(tx, chatId);
         await tell(tx, [{ chatId, what: 'members' }]);
       });
     },
@@ -531,7 +537,7 @@ export function createChat({ db, live, people, drive, push, now }: { db: Db; liv
         const heir = await store.findHeir(tx, chatId, me);
         await store.deleteMembers(tx, chatId, [me]);
         if (heir === undefined) {
-          await store.updateChat(tx, chatId, { deletedAt: now() });
+          await close(tx, chatId);
         } else {
           await say(tx, chatId, { code: 'member_left', actorId: me, employeeIds: [] });
           if (chat.membership.role === 'owner') {

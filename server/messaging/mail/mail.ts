@@ -16,7 +16,7 @@ import { z } from 'zod';
 import { bbcodeToHtml, bbcodeToText, escapeHtml } from '../../../shared/bbcode.ts';
 import { UserError } from '../../../shared/errors.ts';
 import { text } from '../../../shared/messages.ts';
-import { bumpConfig, type Db, type Queryable, type Tx } from '../../db/db.ts';
+import type { Db, Queryable, Tx } from '../../db/db.ts';
 import type { Claimed, Deliveries, Outcome } from '../../deliveries/deliveries.ts';
 import type { Drive } from '../../drive/drive.ts';
 import { type Actor, requireAdmin } from '../../people/people.ts';
@@ -201,7 +201,7 @@ export function createMail({ db, drive, deliveries, now, publicUrl, patienceMs }
       const savedId = id ?? (await store.insert(tx, row, now()));
       if (id !== null) await store.update(tx, id, row);
       if (input.isDefault) await store.keepOneDefault(tx, savedId);
-      await bumpConfig(tx, 'channels');
+      await deliveries.sendersChanged(tx);
       return toSender(await found(tx, savedId));
     });
   }
@@ -269,7 +269,7 @@ export function createMail({ db, drive, deliveries, now, publicUrl, patienceMs }
       await db.transaction(async (tx) => {
         await found(tx, id);
         await store.remove(tx, id, now());
-        await bumpConfig(tx, 'channels');
+        await deliveries.sendersChanged(tx);
       });
       mailboxes.get(id)?.mailbox.close();
       mailboxes.delete(id);

@@ -19,7 +19,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { UserError } from '../../../shared/errors.ts';
 import { hasText, type Language, text as textOf } from '../../../shared/messages.ts';
-import { bumpConfig, type Db, type Queryable, type Tx } from '../../db/db.ts';
+import type { Db, Queryable, Tx } from '../../db/db.ts';
 import type { Asking, Claimed, Deliveries, DeliveryError, Limits, Outcome, Question, Report } from '../../deliveries/deliveries.ts';
 import type { Jobs } from '../../jobs/jobs.ts';
 import { type Actor, normalizePhone, type People, requireAdmin } from '../../people/people.ts';
@@ -247,7 +247,7 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
       const savedId = seen?.id ?? (await store.insert(tx, row, newToken(), now()));
       if (seen && !(await store.update(tx, seen.id, row, seen))) throw new UserError('sms.changed_meanwhile', { name: seen.name });
       if (input.isDefault) await store.keepOneDefault(tx, savedId);
-      await bumpConfig(tx, 'channels');
+      await deliveries.sendersChanged(tx);
       return toProvider(await found(tx, savedId));
     });
   }
@@ -334,7 +334,7 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
       await db.transaction(async (tx) => {
         await found(tx, id);
         await store.remove(tx, id, now());
-        await bumpConfig(tx, 'channels');
+        await deliveries.sendersChanged(tx);
       });
     },
 
@@ -386,7 +386,7 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
         if (!sender) return false;
         await db.transaction(async (tx) => {
           await store.remove(tx, sender.id, now());
-          await bumpConfig(tx, 'channels');
+          await deliveries.sendersChanged(tx);
         });
         return true;
       },
@@ -394,7 +394,7 @@ export function createSms({ db, jobs, people, deliveries, now, publicUrl, patien
       /** The application is gone, and its providers with it. */
       async forget(tx: Tx, appId: number): Promise<void> {
         for (const { id } of await appSenders(appId)) await store.remove(tx, id, now());
-        await bumpConfig(tx, 'channels');
+        await deliveries.sendersChanged(tx);
       },
 
       /** What the application says became of a message. false: it was not given to it. */

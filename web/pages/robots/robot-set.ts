@@ -6,6 +6,7 @@
  * work is lost. Only when both changed the same robot the person is asked whose is kept.
  */
 import { useQuery, useQueryCache } from '@pinia/colada';
+import { useThrottleFn } from '@vueuse/core';
 import { computed, type MaybeRefOrGetter, shallowRef, toValue, watch } from 'vue';
 import { api, ApiError } from '../../api.ts';
 import { useDirectory, nameOf } from '../../directory.ts';
@@ -43,9 +44,20 @@ export function useRobotSet(pipelineId: MaybeRefOrGetter<number | undefined>) {
   }, { immediate: true });
 
   let chain: Promise<unknown> = Promise.resolve();
-  useLive(() => (toValue(pipelineId) === undefined ? undefined : `pipeline:${toValue(pipelineId)}`), (hint) => {
+  const renew = (): void => {
     // Our own saves come back as hints too; their answers are here already.
-    if ((hint.what === 'robots' || hint.what === 'resync') && pending.value.length === 0) void query.refetch();
+    if (pending.value.length === 0) void query.refetch();
+  };
+  const renewSoon = useThrottleFn(renew, 300, true);
+  /** Waiting and failed runs on the cards: a busy pipeline moves items all the time. */
+  const recount = useThrottleFn(renew, 5000, true, false);
+  useLive(() => (toValue(pipelineId) === undefined ? undefined : `pipeline:${toValue(pipelineId)}`), ({ what }) => {
+    if (what === 'robots' || what === 'resync') renew();
+    else void recount();
+  });
+  // What robots name may go away under them: people, fields, stages, chats, files, senders.
+  useLive('company', ({ what }) => {
+    if (['people', 'crm', 'chats', 'drive', 'channels', 'resync'].includes(what)) void renewSoon();
   });
 
   async function send(change: Change): Promise<void> {

@@ -2,10 +2,10 @@
 import { useInfiniteQuery, useQuery, useQueryCache } from '@pinia/colada';
 import { computed, type Ref, toValue } from 'vue';
 import type { z } from 'zod';
-import type { driveEntry, driveFileVersion, driveFolder, driveFolderWithPath, drivePage, driveStorages } from '../../../shared/api/drive.ts';
-import { api } from '../../api.ts';
-import type { DriveFile } from '../../files/files.ts';
-import type { Json } from '../../json.ts';
+import type { driveEntry, driveFileVersion, driveFolder, driveFolderWithPath, drivePage, driveStorages } from '../../shared/api/drive.ts';
+import { api } from '../api.ts';
+import type { DriveFile } from './files.ts';
+import type { Json } from '../json.ts';
 
 export type Entry = Json<z.output<typeof driveEntry>>;
 export type Folder = Json<z.output<typeof driveFolder>>;
