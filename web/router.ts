@@ -98,9 +98,17 @@ export const titleCount = ref(0);
 /** A page is on its way: the shell draws a thin line. */
 export const isNavigating = ref(false);
 
+/** Begins to load a page that is loaded lazily; what fails here fails again, and is told, where the page is opened. */
+function bring(page: unknown): void {
+  const loading: unknown = typeof page === 'function' && page.length === 0 ? page() : undefined;
+  if (loading instanceof Promise) loading.catch(() => {});
+}
+
 router.beforeEach(async (to, from) => {
   if (from.path !== to.path) isNavigating.value = true;
   const texts = to.matched.flatMap((record) => record.meta.texts ?? []);
+  // The page comes beside its texts, not after them.
+  for (const record of to.matched) for (const page of Object.values(record.components ?? {})) bring(page);
   const { isSignedIn } = useSession();
   const isAsking = !to.meta.isPublic && !isSignedIn.value;
   const [me] = isAsking ? await Promise.all([loadMe(), loadTextsAhead(texts)]) : [];
