@@ -108,8 +108,8 @@ export async function buildVestnik(options: VestnikOptions & { publicUrl: string
   });
   push.start();
   const notifications = createNotifications({ db, live, people, crm, push, now });
-  const feed = createFeed({ db, live, people, drive, now });
-  const chat = createChat({ db, live, people, drive, push, now });
+  const feed = createFeed({ db, live, people, drive, push, now });
+  const chat = createChat({ db, jobs, live, people, drive, push, now });
   const calls = createCalls({
     db, jobs, now, allowedPrivateHosts: options.allowedPrivateHosts ?? [],
     onError: (error, where) => app.log.error({ err: error, where }, 'a call of an application failed by our fault'),

@@ -9,6 +9,7 @@ import { testPush } from '../../../test/support/push.ts';
 import { sql } from '../../db/db.ts';
 import { createDrive } from '../../drive/drive.ts';
 import { buildApp } from '../../http/http.ts';
+import { createJobs } from '../../jobs/jobs.ts';
 import { createLive } from '../../live/live.ts';
 import { type Actor, createPeople } from '../../people/people.ts';
 import { createChat, privateKey, systemBody } from './chat.ts';
@@ -22,7 +23,8 @@ const now = () => (clock = new Date(clock.getTime() + 1000));
 const live = createLive({ db, now });
 const people = createPeople({ db, live, now });
 const drive = createDrive({ db, live, now, directory });
-const chat = createChat({ db, live, people, drive, push: testPush({ db, live, people, now }), now });
+const jobs = createJobs({ db, now, onError: (error) => assert.fail(String(error)) });
+const chat = createChat({ db, jobs, live, people, drive, push: testPush({ db, live, people, now }), now });
 
 await db.run(sql`insert into employees (id, email, first_name, last_name, is_admin, dismissed_at) values
   (1, 'admin@x', 'Ада', 'Админ', true, null), (2, 'anna@x', 'Анна', 'Белова', false, null), (3, 'boris@x', 'Борис', 'Волков', false, null),
@@ -482,22 +484,61 @@ test('members react, once each, and see who did', async () => {
   assert.equal((await ask('boris', 'PUT', `/${chatId}/messages/${id}/reactions/heart`)).status, 404);
 });
 
-test('search over all chats finds what the person may see, and tells where it stands', async () => {
+test('search over all chats finds what the person may see, and tells where it stands, with or without the index', async () => {
   const chatId = await group('anna', [3]);
-  await send('anna', chatId, `${'далеко '.repeat(40)}Редкоеслово и дальше`);
+  const far = await send('anna', chatId, `${'далеко '.repeat(40)}Редкоеслово и [b]Ёлка[/b] дальше`);
   await ask('anna', 'POST', `/${chatId}/members`, { employeeIds: [4], showsHistory: false });
-  const found = async (who: string, more = '') => (await app.inject({
-    method: 'GET', url: `/api/messages?search=${encodeURIComponent('редкоеСЛОВО')}${more}`, headers: { authorization: `Bearer ${who}` },
+  const find = async (who: string, search: string, more = ''): Promise<any> => (await app.inject({
+    method: 'GET', url: `/api/messages?search=${encodeURIComponent(search)}${more}`, headers: { authorization: `Bearer ${who}` },
   })).json();
-  const [hit] = (await found('boris')).items;
-  assert.equal(hit.chatId, chatId);
-  assert.ok(hit.body.includes('Редкоеслово'), hit.body);
-  assert.deepEqual(hit.chat, { kind: 'closed', title: 'Договор', partnerId: null });
-  for (const who of ['vera', 'admin']) assert.deepEqual((await found(who)).items, []);
-  await send('boris', chatId, 'ещё одно редкоеслово');
-  const first = await found('boris', '&limit=1');
+  const ids = async (who: string, search: string): Promise<number[]> => (await find(who, search)).items.map((m: any) => m.id);
+  for (const isIndexed of [false, true]) {
+    if (isIndexed) await jobs.drain();
+    assert.equal((await db.rows(sql`select from message_words where chat_id = ${chatId} and message_id = ${far}`)).length, isIndexed ? 1 : 0);
+    const [hit] = (await find('boris', 'редкоеСЛОВО')).items;
+    assert.equal(hit.chatId, chatId);
+    assert.ok(hit.body.includes('Редкоеслово'), hit.body);
+    assert.deepEqual(hit.chat, { kind: 'closed', title: 'Договор', partnerId: null });
+    for (const search of ['дальше редкоесл', 'елка редкое', 'Ёлка', 'редкоеслово и']) assert.deepEqual(await ids('boris', search), [far], search);
+    for (const who of ['vera', 'admin']) assert.deepEqual(await ids(who, 'редкоеслово'), [], who);
+    for (const search of ['редкоеслово близко', "редкое' | 'x", '%%%', '👍👍👍']) assert.deepEqual(await ids('boris', search), [], search);
+  }
+  const second = await send('boris', chatId, 'ещё одно редкоеслово');
+  const first = await find('boris', 'редкоеслово', '&limit=1');
   assert.match(first.items[0].body, /ещё одно/);
-  assert.deepEqual((await found('boris', `&limit=1&before=${first.before}`)).items.map((m: any) => m.id), [hit.id]);
+  assert.deepEqual((await find('boris', 'редкоеслово', `&limit=1&before=${first.before}`)).items.map((m: any) => m.id), [far]);
+  await jobs.drain();
+
+  // Edited, it is found by what it says now, at once and later; deleted, by nothing.
+  await ask('boris', 'PATCH', `/${chatId}/messages/${second}`, { body: 'переписанное' });
+  for (const isIndexed of [false, true]) {
+    if (isIndexed) await jobs.drain();
+    assert.deepEqual([await ids('anna', 'редкоеслово'), await ids('anna', 'переписан')], [[far], [second]]);
+  }
+  await ask('boris', 'DELETE', `/${chatId}/messages/${second}`);
+  await jobs.drain();
+  assert.deepEqual(await ids('anna', 'переписан'), []);
+  // Who left finds nothing more.
+  await ask('boris', 'DELETE', `/${chatId}/membership`);
+  assert.deepEqual(await ids('boris', 'редкоеслово'), []);
+});
+
+test('a rare word is found among 60,000 messages by the index', async () => {
+  const [mine, foreign] = [await group('anna', [3]), await group('vera', [6])];
+  await db.run(sql`insert into messages (chat_id, author_id, body, created_at) select case when n % 3 = 0 then ${mine}::bigint else ${foreign}::bigint end, 2, 'Сделка перешла на стадию ' || n, now() from generate_series(1, 60000) n`);
+  await db.run(sql`insert into message_words (chat_id, message_id, words) select chat_id, id, to_tsvector('simple', lower(body)) || array_to_tsvector(array['#' || chat_id]) from messages where chat_id in (${mine}, ${foreign}) on conflict do nothing`);
+  const needle = await send('anna', mine, 'единственноеслово');
+  await jobs.drain();
+  await db.run(sql`analyze message_words`);
+  const steps: string[] = [];
+  for (const row of await db.rows<{ 'QUERY PLAN': string }>(sql`explain (analyze) select from message_words where words @@ ${`'единственное':* & ('#${mine}')`}::tsquery`)) steps.push(JSON.stringify(row));
+  assert.match(steps.join('\n'), /message_words_idx/);
+  const search = async (words: string): Promise<any> => (await app.inject({ method: 'GET', url: `/api/messages?search=${encodeURIComponent(words)}&limit=5`, headers: { authorization: 'Bearer anna' } })).json();
+  assert.deepEqual((await search('единственное')).items.map((m: any) => m.id), [needle]);
+  // Words of everybody's messages too, of one's own chats alone.
+  const common = (await search('сделка стадию')).items;
+  assert.deepEqual(new Set(common.map((m: any) => m.chatId)), new Set([mine]));
+  assert.equal(common.length, 5);
 });
 
 test('a message of 60,000 characters arrives whole, with every script in it', async () => {

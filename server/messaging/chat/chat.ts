@@ -35,10 +35,12 @@ import { UserError } from '../../../shared/errors.ts';
 import { text } from '../../../shared/messages.ts';
 import type { Db, Queryable, Tx } from '../../db/db.ts';
 import type { Drive } from '../../drive/drive.ts';
+import type { Jobs, Round } from '../../jobs/jobs.ts';
 import type { Hint, Live } from '../../live/live.ts';
 import { type Actor, fullName, type People } from '../../people/people.ts';
 import type { Push } from '../../push/push.ts';
 import * as store from './store.ts';
+import { areTelling, chatWord, wordsOf, wordsOfMessage } from './words.ts';
 
 export type ChatView = z.output<typeof chatContract>;
 export type ListedChat = z.output<typeof chatListItem>;
@@ -115,8 +117,11 @@ function mentionsIn(body: string): number[] {
 const replyPreviewLength = 300;
 const pushLength = 200;
 const maxPins = 100;
+/** A thousand messages a second, so that whoever writes many at once is not disturbed. */
+const indexedAtOnce = 250;
+const indexPauseMs = 250;
 
-export function createChat({ db, live, people, drive, push, now }: { db: Db; live: Live; people: People; drive: Drive; push: Push; now: () => Date }) {
+export function createChat({ db, jobs, live, people, drive, push, now }: { db: Db; jobs: Jobs; live: Live; people: People; drive: Drive; push: Push; now: () => Date }) {
   const notFound = (kind: 'chat' | 'message' | 'employee' | 'department', id: number) => new UserError('request.not_found', { kind, id });
 
   async function visible(q: Queryable, actor: Actor, chatId: number) {
@@ -272,7 +277,7 @@ export function createChat({ db, live, people, drive, push, now }: { db: Db; liv
   }
 
   /** A chat is told as one thing: its last message, and how many more there are. */
-  push.registerSource('chat', async (q, { employeeId, language }, { subjectId: chatId, since }) => {
+  push.registerSource('chat', 'chats', async (q, { employeeId, language }, { subjectId: chatId, since }) => {
     const [chat, rows, directory] = await Promise.all([
       store.findVisible(q, chatId, employeeId), store.listUnreadSince(q, employeeId, chatId, since), people.directory(q),
     ]);
@@ -318,6 +323,17 @@ export function createChat({ db, live, people, drive, push, now }: { db: Db; liv
       return ids;
     };
   }
+
+  /** Search finds a message at any moment: before this has come to it, by reading it. */
+  async function indexWords(): Promise<Round> {
+    const worked = await db.transaction(async (tx) => {
+      const rows = await store.takeUnindexed(tx, indexedAtOnce);
+      await store.saveWords(tx, rows.map((row) => ({ chatId: row.chatId, id: row.id, words: [chatWord(row.chatId), ...wordsOfMessage(row)] })));
+      return rows.length;
+    }, { asyncCommit: true });
+    return { worked, hasMore: false, nextDueAt: worked < indexedAtOnce ? null : new Date(now().getTime() + indexPauseMs) };
+  }
+  jobs.add({ name: 'message-words', lanes: 1, pollMs: 2000, work: indexWords });
 
   // Group chats alone: what two people said to each other stays between them.
   people.registerUse({
@@ -673,7 +689,8 @@ export function createChat({ db, live, people, drive, push, now }: { db: Db; liv
 
     /** Over all chats of the person, newest first. */
     async search(actor: Actor, { search, before, limit }: { search: string; before?: number; limit: number }) {
-      const rows = await store.searchMessages(db, actor.employeeId, { search, before, limit: limit + 1 });
+      const words = wordsOf(search);
+      const rows = await store.searchMessages(db, actor.employeeId, { search, words, isIndexed: areTelling(words), before, limit: limit + 1 });
       const items = rows.slice(0, limit).map(({ chatKind: kind, title, privateKey: key, ...row }) => ({
         ...row, chat: { kind, title, partnerId: partnerOf(key, actor.employeeId) },
       }));

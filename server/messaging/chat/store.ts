@@ -1,5 +1,6 @@
 /** All SQL of the messenger. */
 import { empty, join, type Queryable, sql, type Sql, type Tx } from '../../db/db.ts';
+import { wordQuery } from './words.ts';
 import type { ChatKind, MemberRole, MessageKind, MessageReaction } from '../../../shared/api/chat.ts';
 
 export interface ChatRow {
@@ -376,6 +377,7 @@ async function insertSomeMessages(tx: Tx, rows: readonly NewMessage[], createdAt
   // What robots' messages never have is left to the defaults: it would be half of the statement's cost.
   const isByPerson = rows.some((r) => r.replyToId !== null || r.fileIds.length > 0 || r.mentionIds.length > 0 || r.clientId !== undefined);
   const inserted = await tx.rows<{ id: number }>(sql`
+    with written as (
     insert into messages (chat_id, author_id, kind, heading, body, item_id, run_id, created_at ${isByPerson ? sql`, reply_to_id, file_ids, mention_ids, client_id` : empty})
     select n.chat_id, n.author_id, n.kind, n.heading, n.body, n.item_id, n.run_id, ${createdAt}::timestamptz
       ${isByPerson ? sql`, n.reply_to_id, n.file_ids::bigint[], n.mention_ids::bigint[], n.client_id` : empty}
@@ -386,7 +388,9 @@ async function insertSomeMessages(tx: Tx, rows: readonly NewMessage[], createdAt
             ${rows.map((r) => r.clientId ?? null)}::text[]`
         : empty})
       as n (chat_id, author_id, kind, heading, body, item_id, run_id ${isByPerson ? sql`, reply_to_id, file_ids, mention_ids, client_id` : empty})
-    returning id`);
+    returning id, chat_id, kind
+    ), to_find as (insert into message_word_queue (chat_id, message_id) select chat_id, id from written where kind <> 'system')
+    select id from written`);
   return inserted.map((row) => row.id);
 }
 
@@ -447,16 +451,72 @@ export interface FoundRow {
   privateKey: string | null;
 }
 
-/** Over all chats of the person, newest first. The text is cut to what stands around the words. */
-export function searchMessages(q: Queryable, me: number, { search, before, limit }: { search: string; before?: number; limit: number }): Promise<FoundRow[]> {
+export interface MessageSearch {
+  search: string;
+  /** What `search` is made of; the index is asked where they tell enough. */
+  words: readonly string[];
+  isIndexed: boolean;
+  before?: number;
+  limit: number;
+}
+
+/** Over so many chats the index would have to look for each of them. */
+const maxChatsNamed = 500;
+
+/**
+ * Over all chats of the person, newest first: by the index of words, and what it does not hold yet beside it. Words too short for
+ * it stand in so many messages that reading from the newest on finds some at once. The text is cut to what stands around the words.
+ */
+export async function searchMessages(q: Queryable, me: number, { search, words, isIndexed, before, limit }: MessageSearch): Promise<FoundRow[]> {
+  const mine = isIndexed ? await q.rows<{ chatId: number }>(sql`select chat_id from chat_members where employee_id = ${me}`) : [];
+  const query = wordQuery(words, mine.length > maxChatsNamed ? [] : mine.map((row) => row.chatId));
+  // ё is е in the index, so either is looked for where there is none.
+  const says = (one: string): Sql => sql`(translate(lower(m.body), 'ё', 'е') like ${like(one)} or translate(lower(m.heading), 'ё', 'е') like ${like(one)})`;
+  const found = isIndexed
+    ? sql`join (
+        select w.chat_id, w.message_id from message_words w where w.words @@ ${query}::tsquery
+        union
+        select n.chat_id, n.message_id from message_word_queue n join messages m on m.chat_id = n.chat_id and m.id = n.message_id
+        where ${join(words.map(says), ' and ')}
+      ) found on found.chat_id = m.chat_id and found.message_id = m.id`
+    : empty;
+  const [first = search] = words;
   return q.rows(sql`
     select m.id, m.chat_id, m.author_id, m.kind, m.heading, m.run_id, m.created_at, c.kind as chat_kind, c.title, c.private_key,
-           substr(m.body, greatest(1, position(lower(${search}) in lower(m.body)) - 80), ${previewLength}) as body
+           substr(m.body, greatest(1, coalesce(nullif(position(lower(${search}) in lower(m.body)), 0), position(${first} in translate(lower(m.body), 'ё', 'е'))) - 80), ${previewLength}) as body
     from chat_members cm join chats c on c.id = cm.chat_id and c.deleted_at is null
-    join messages m on m.chat_id = cm.chat_id and m.id > cm.history_after_id
+    join messages m on m.chat_id = cm.chat_id and m.id > cm.history_after_id ${found}
     where cm.employee_id = ${me} and m.deleted_at is null and m.kind <> 'system' ${before === undefined ? empty : sql`and m.id < ${before}`}
-      and (m.body ilike ${like(search)} or m.heading ilike ${like(search)})
+      ${isIndexed ? empty : sql`and (m.body ilike ${like(search)} or m.heading ilike ${like(search)})`}
     order by m.id desc limit ${limit}`);
+}
+
+// ——— Words of messages, for the index
+
+/** Takes messages off the queue, with their texts. */
+export function takeUnindexed(tx: Tx, limit: number): Promise<{ chatId: number; id: number; heading: string; body: string }[]> {
+  return tx.rows(sql`
+    with taken as (
+      delete from message_word_queue where ctid in (select ctid from message_word_queue limit ${limit} for update skip locked) returning chat_id, message_id
+    )
+    select m.chat_id, m.id, m.heading, m.body from messages m
+    where (m.chat_id, m.id) in (select chat_id, message_id from taken) and m.deleted_at is null`);
+}
+
+export async function saveWords(tx: Tx, rows: readonly { chatId: number; id: number; words: readonly string[] }[]): Promise<void> {
+  if (rows.length === 0) return;
+  // One text per message: arrays of arrays cannot be ragged, and no word holds a space.
+  await tx.run(sql`
+    insert into message_words (chat_id, message_id, words)
+    select n.chat_id, n.message_id, array_to_tsvector(string_to_array(n.words, ' '))
+    from unnest(${rows.map((r) => r.chatId)}::bigint[], ${rows.map((r) => r.id)}::bigint[], ${rows.map((r) => r.words.join(' '))}::text[]) as n (chat_id, message_id, words)
+    on conflict (chat_id, message_id) do update set words = excluded.words`);
+}
+
+/** Its words count no more; an edited one is put into the queue again. */
+async function forgetWords(tx: Tx, chatId: number, id: number, { isQueued }: { isQueued: boolean }): Promise<void> {
+  await tx.run(sql`delete from message_words where chat_id = ${chatId} and message_id = ${id}`);
+  if (isQueued) await tx.run(sql`insert into message_word_queue (chat_id, message_id) values (${chatId}, ${id})`);
 }
 
 // ——— Reactions
@@ -532,6 +592,7 @@ export async function updateMessage(
       : sql`update messages set heading = ${change.heading}, body = ${change.body}, mention_ids = ${change.mentionIds}::bigint[], edited_at = ${change.editedAt}
             where chat_id = ${chatId} and id = ${id}`,
   );
+  await forgetWords(tx, chatId, id, { isQueued: !('deletedAt' in change) });
 }
 
 /** The chat this message stands in, if the person sees it there. */
