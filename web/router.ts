@@ -63,6 +63,7 @@ const routes: RouteRecordRaw[] = [
       { path: 'mail', component: () => import('./pages/channels/mail.vue'), meta: { title: 'web.settings.section.mail', texts: ['web-channels'] } },
       { path: 'sms', component: () => import('./pages/channels/sms.vue'), meta: { title: 'web.settings.section.sms', texts: ['web-channels'] } },
       { path: 'deliveries', component: () => import('./pages/channels/deliveries.vue'), meta: { title: 'web.settings.section.deliveries', texts: ['web-channels'] } },
+      { path: 'budgets', component: () => import('./pages/channels/budgets.vue'), meta: { title: 'web.settings.section.budgets', texts: ['web-channels'] } },
       { path: 'health', component: () => import('./pages/health/health.vue'), meta: { title: 'web.settings.section.health', texts: ['web-health', 'web-channels'] } },
       { path: 'integrations', component: () => import('./pages/settings/integrations.vue'), meta: { title: 'web.settings.section.integrations' } },
     ],

@@ -79,7 +79,7 @@ async function later(): Promise<void> {
   clock.advance('1 minute');
   await drain();
 }
-const settings = { isSoundOn: true, isReadOnSight: true, quiet: { isOn: false, from: '22:00', until: '08:00', isWeekendQuiet: false } };
+const settings = { isSoundOn: true, isReadOnSight: true, quiet: { isOn: false, from: '22:00', until: '08:00', isWeekendQuiet: false }, pushes: { bell: true, chats: true, feed: true } };
 
 beforeEach(async () => {
   answer = { status: 201 };
@@ -169,6 +169,42 @@ test('the bell rings a device, and many at once become one', async () => {
   await later();
   assert.equal(phone.heard().length, 3);
   assert.equal(phone.heard()[2].title, '12 новых уведомлений');
+});
+
+test('a post tells its readers’ devices, not its author’s, nor whoever has seen it meanwhile', async () => {
+  const [phone, his] = [await device(anna), await device(boris)];
+  const post = (more: object) => api(boris).post('/api/posts', { body: '[b]Склад[/b] переезжает', audience: [{ kind: 'employee', id: anna.id }], ...more });
+  const { id } = await post({ title: 'Переезд', isImportant: true });
+  await later();
+  assert.deepEqual(phone.heard(), [{ title: 'Важно · Борис Волков', body: 'Переезд. Склад переезжает', tag: `post-${id}`, path: `/feed/${id}` }]);
+  assert.deepEqual(his.heard(), []);
+  await api(anna).put('/api/posts/seen', { upToId: (await post({})).id });
+  await later();
+  assert.equal(phone.heard().length, 1);
+  await post({ audience: [{ kind: 'everyone' }] });
+  await later();
+  assert.equal(phone.heard().at(-1).title, 'Лента · Борис Волков');
+});
+
+test('everybody chooses what devices are told of', async () => {
+  const phone = await device(anna);
+  const tellAll = async (): Promise<void> => {
+    await write('в чате');
+    await api(boris).post('/api/posts', { body: 'в ленте', audience: [{ kind: 'employee', id: anna.id }] });
+    await db.transaction((tx) => product.notifications.writeNotifications(tx, [{ employeeId: anna.id, senderId: boris.id, body: 'в колокольчике', itemId: null, runId: null }]));
+    await later();
+  };
+  await api(anna).put('/api/notification-settings', { ...settings, pushes: { bell: false, chats: false, feed: true } });
+  await tellAll();
+  assert.deepEqual(phone.heard().map((one) => one.body), ['в ленте']);
+  await api(anna).post('/api/push/test');
+  await drain();
+  assert.equal(phone.heard().at(-1).tag, 'test', 'what one asks for comes always');
+  await api(anna).put('/api/notification-settings', settings);
+  await later();
+  assert.equal(phone.heard().length, 2, 'what was not wanted is not said later');
+  await tellAll();
+  assert.deepEqual(phone.heard().slice(2).map((one) => one.body).sort(), ['в колокольчике', 'в ленте', 'в чате']);
 });
 
 test('a device that is gone is forgotten, a busy service is asked again later', async () => {

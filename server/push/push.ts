@@ -37,6 +37,9 @@ export type { PushToQueue } from './store.ts';
 /** What is new for the person in a place since a moment, and unread; the oldest first. */
 export type PushSource = (q: Queryable, reader: { employeeId: number; language: Language }, place: { subjectId: number; since: Date }) => Promise<PushPayload[]>;
 
+/** Kinds that a person can do without; what he asks for himself, like a test, comes always. */
+export type PushKind = 'bell' | 'chats' | 'feed';
+
 export interface Sealer {
   seal(purpose: string, value: Readonly<Record<string, string>>): Buffer;
   open(purpose: string, sealed: Buffer): Record<string, string> | undefined;
@@ -56,7 +59,7 @@ export interface PushOptions {
   onError: (error: unknown, where: string) => void;
 }
 
-const defaults: NotificationSettings = { isSoundOn: true, isReadOnSight: true, quiet: { isOn: false, from: '22:00', until: '08:00', isWeekendQuiet: false } };
+const defaults: NotificationSettings = { isSoundOn: true, isReadOnSight: true, quiet: { isOn: false, from: '22:00', until: '08:00', isWeekendQuiet: false }, pushes: { bell: true, chats: true, feed: true } };
 const keptKeys = z.object({ privateKey: z.string() });
 
 /** Time for an open tab to show it and the person to read it there. */
@@ -77,6 +80,7 @@ const countedAtMost = 999;
 
 export function createPush({ db, jobs, live, people, secrets, outbound, now, publicUrl, allowsPrivateHosts, onError }: PushOptions) {
   const sources = new Map<string, PushSource>();
+  const choices = new Map<string, PushKind>();
   let keys: { publicKey: string; privateKey: string } | undefined;
 
   async function loadKeys(): Promise<{ publicKey: string; privateKey: string }> {
@@ -149,7 +153,11 @@ export function createPush({ db, jobs, live, people, secrets, outbound, now, pub
     const quiet = quietUntil(settings.quiet, employee.timeZone, now());
     if (quiet) return store.putOff(db, ids, quiet, false);
     const oldest = now().getTime() - maxAgeMs;
-    const fresh = rows.filter((row) => row.attempts <= maxAttempts && (row.attempts <= 1 || row.createdAt.getTime() > oldest));
+    const isWanted = ({ kind }: store.ClaimedPush): boolean => {
+      const choice = choices.get(kind);
+      return choice === undefined || settings.pushes[choice];
+    };
+    const fresh = rows.filter((row) => isWanted(row) && row.attempts <= maxAttempts && (row.attempts <= 1 || row.createdAt.getTime() > oldest));
     for (const payload of await sayingsFor(fresh, { employeeId: employee.id, language: employee.language })) {
       const outcome = await send(device, payload);
       if (outcome === 'gone') return store.forgetSubscription(db, device.subscriptionId);
@@ -174,7 +182,11 @@ export function createPush({ db, jobs, live, people, secrets, outbound, now, pub
 
   return {
     start: () => jobs.add({ name: loopName, lanes: 1, pollMs: 2000, work }),
-    registerSource: (kind: string, source: PushSource): void => void sources.set(kind, source),
+    /** `choice`: what of a person's settings turns it off. */
+    registerSource(kind: string, choice: PushKind, source: PushSource): void {
+      sources.set(kind, source);
+      choices.set(kind, choice);
+    },
 
     /** Set-based, in the transaction given: one statement, sent at once. The loop finds the rows by itself, in time. */
     async queue(tx: Tx, rows: readonly store.PushToQueue[]): Promise<void> {

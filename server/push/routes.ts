@@ -13,7 +13,7 @@ export function pushRoutes({ push }: { push: Push }): FastifyPluginAsyncZod {
     }, (request) => push.settings(request.actor));
 
     app.put('/api/notification-settings', {
-      schema: { tags, summary: 'Set quiet hours and sound', body: api.notificationSettings, response: { 200: api.notificationSettingsAnswer } },
+      schema: { tags, summary: 'Set quiet hours, sound, and what browsers are told of', body: api.notificationSettings, response: { 200: api.notificationSettingsAnswer } },
     }, (request) => push.changeSettings(request.actor, request.body));
 
     app.get('/api/push/key', {

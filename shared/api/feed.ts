@@ -64,6 +64,10 @@ export type PostsQuery = z.output<typeof postsQuery>;
 /** Newest first. */
 export const postList = z.object({ items: z.array(post), nextCursor: z.string().nullable() });
 
+/** What is new since I looked at my feed, counted up to 100; nothing before I looked the first time. */
+export const feedCounters = z.object({ unseen: z.int() });
+export const feedSeen = z.strictObject({ upToId: id });
+
 /** Sources that speak of an item make sense for robots only. */
 const audience = z.array(recipientSource.refine(
   ({ kind }) => kind === 'employee' || kind === 'department' || kind === 'departmentHead' || kind === 'everyone',

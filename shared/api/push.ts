@@ -19,6 +19,8 @@ export const notificationSettings = z.strictObject({
   /** What has stood on the screen for a moment counts as read; else only what was clicked. */
   isReadOnSight: z.boolean().default(true),
   quiet: quietHours,
+  /** What browsers are told of when no tab is open. */
+  pushes: z.strictObject({ bell: z.boolean(), chats: z.boolean(), feed: z.boolean() }).default({ bell: true, chats: true, feed: true }),
 });
 export type NotificationSettings = z.output<typeof notificationSettings>;
 export const notificationSettingsAnswer = notificationSettings.extend({

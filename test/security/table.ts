@@ -414,6 +414,8 @@ export const table: readonly Row[] = [
   row('GET /api/posts', everybody),
   row('POST /api/posts', everybody, (w) => ({ body: { body: 'Всем привет', audience: [{ kind: 'employee', id: w.people.owner.id }] } })),
   row('GET /api/posts/tags', everybody),
+  row('GET /api/posts/counters', everybody),
+  row('PUT /api/posts/seen', everybody, (w) => ({ body: { upToId: w.post.id } })),
   row('GET /api/posts/{id}', '--+-+-', byPost),
   row('PATCH /api/posts/{id}', '--x-+-', (w) => ({ ...byPost(w), body: { title: 'Секретная новость' } })),
   row('DELETE /api/posts/{id}', '--x-+-', async (w) => id(await w.newPost())),

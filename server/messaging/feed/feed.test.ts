@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { testDatabase } from '../../../test/support/database.ts';
+import { testPush } from '../../../test/support/push.ts';
 import { sql } from '../../db/db.ts';
 import { createDrive } from '../../drive/drive.ts';
 import { buildApp } from '../../http/http.ts';
@@ -21,7 +22,7 @@ const now = () => (clock = new Date(clock.getTime() + 1000));
 const live = createLive({ db, now });
 const people = createPeople({ db, live, now });
 const drive = createDrive({ db, live, now, directory });
-const feed = createFeed({ db, live, people, drive, now });
+const feed = createFeed({ db, live, people, drive, push: testPush({ db, live, people, now }), now });
 
 await db.run(sql`insert into employees (id, email, first_name, is_admin, dismissed_at) values
   (1, 'admin@x', 'Ада', true, null), (2, 'anna@x', 'Анна', false, null), (3, 'boris@x', 'Борис', false, null),
@@ -51,6 +52,24 @@ async function write(who: string, body: string, more: object = {}): Promise<numb
 const texts = async (who: string, query = ''): Promise<string[]> => (await ask(who, 'GET', query)).body.items.map((p: any) => p.body);
 const robotPost = (more: Partial<PostToWrite>): PostToWrite => ({
   authorId: 2, title: 'Успех', body: 'Большая сделка', tags: [], fileIds: [], audience: [], isForEveryone: false, readerIds: [], itemId: 1, runId: null, ...more,
+});
+
+test('what others wrote since one looked is new, and nothing else', async () => {
+  const unseen = async (who: string): Promise<number> => (await ask(who, 'GET', '/counters')).body.unseen;
+  const old = await write('anna', 'было раньше');
+  assert.equal(await unseen('boris'), 0, 'before the first look nothing is counted');
+  assert.equal((await ask('boris', 'PUT', '/seen', { upToId: old })).status, 204);
+  const first = await write('anna', 'новое');
+  const second = await write('anna', 'ещё новее');
+  assert.deepEqual([await unseen('boris'), await unseen('vera'), await unseen('anna')], [2, 0, 0]);
+  await ask('boris', 'PUT', '/seen', { upToId: first });
+  await ask('boris', 'PUT', '/seen', { upToId: old });
+  assert.equal(await unseen('boris'), 1, 'a mark never moves back');
+  await ask('anna', 'DELETE', `/${second}`);
+  assert.equal(await unseen('boris'), 0);
+  await ask('boris', 'PUT', '/seen', { upToId: Number.MAX_SAFE_INTEGER });
+  await write('anna', 'после всего');
+  assert.equal(await unseen('boris'), 1, 'nor past what is there');
 });
 
 test('a post is seen by its readers and its author, and by nobody else, administrators included', async () => {

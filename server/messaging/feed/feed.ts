@@ -8,6 +8,9 @@
  * A post, like a comment, lives: written → edited (by its author; never a robot's) → deleted (by its
  * author or an administrator who sees it; gone for everybody, with its comments and files).
  *
+ * A person's feed has a mark: up to which post he has seen it. What came after it, written by others, is new; it is
+ * counted, and his devices are told by push.
+ *
  * An important post asks its readers to say that they have read it; each says so once, and everybody who
  * sees the post sees who has. What a person pins stands on top of his own feed only.
  *
@@ -18,11 +21,14 @@
  */
 import type { Post, PostChange, PostComment, PostCreate, PostsQuery, Reaction } from '../../../shared/api/feed.ts';
 import type { RecipientSource } from '../../../shared/api/people.ts';
+import { bbcodeToText } from '../../../shared/bbcode.ts';
 import { UserError } from '../../../shared/errors.ts';
+import { text } from '../../../shared/messages.ts';
 import type { Db, Queryable, Tx } from '../../db/db.ts';
 import type { Drive } from '../../drive/drive.ts';
 import type { Hint, Live } from '../../live/live.ts';
-import { type Actor, expandRecipients, type People } from '../../people/people.ts';
+import { type Actor, expandRecipients, fullName, type People } from '../../people/people.ts';
+import type { Push, PushPayload } from '../../push/push.ts';
 import * as store from './store.ts';
 
 export interface PostToWrite {
@@ -48,8 +54,11 @@ export interface PostToWrite {
 const noItem = { ownerId: null, creatorId: null, observerIds: [], moverId: null, fieldEmployees: () => [] };
 const maxTagsListed = 200;
 const maxWaitingListed = 1000;
+const maxPushed = 100;
+const pushLength = 200;
+const maxCounted = 100;
 
-export function createFeed({ db, live, people, drive, now }: { db: Db; live: Live; people: People; drive: Drive; now: () => Date }) {
+export function createFeed({ db, live, people, drive, push, now }: { db: Db; live: Live; people: People; drive: Drive; push: Push; now: () => Date }) {
   const notFound = (kind: 'post' | 'comment' | 'employee' | 'department', id: number) => new UserError('request.not_found', { kind, id });
 
   async function visible(q: Queryable, actor: Actor, postId: number): Promise<store.PostRow> {
@@ -124,8 +133,16 @@ export function createFeed({ db, live, people, drive, now }: { db: Db; live: Liv
       if (post.authorId !== null) readers.add(post.authorId);
       return { ...post, isImportant: post.isImportant ?? false, id: post.id ?? fresh.shift()!, tags: [...new Set(post.tags)], fileIds: [...new Set(post.fileIds)], readers: [...readers] };
     });
+    const authorIds = new Set(rows.map((row) => row.authorId));
+    const [only] = authorIds;
+    const readers = new Set(rows.some((row) => row.isForEveryone)
+      ? (await people.directory(tx)).employees.flatMap((employee) => (employee.dismissedAt ? [] : [employee.id]))
+      : rows.flatMap((row) => row.readers));
+    // Who wrote all of it has nothing to be told.
+    if (authorIds.size === 1 && typeof only === 'number') readers.delete(only);
     await Promise.all([
       store.insertPosts(tx, rows, now()),
+      push.queue(tx, Array.from(readers, (employeeId) => ({ employeeId, kind: 'feed', subjectId: 0 }))),
       store.insertReaders(tx, rows.flatMap((row) => row.readers.map((employeeId) => ({ postId: row.id, employeeId })))),
       drive.attachMany(tx, rows.flatMap((row) => row.fileIds.map((fileId) => ({ fileId, targetKind: 'post' as const, targetId: row.id })))),
       live.publish(tx, rows.flatMap((row) => hints(row.id, row.isForEveryone, row.readers))),
@@ -141,6 +158,19 @@ export function createFeed({ db, live, people, drive, now }: { db: Db; live: Liv
     if (fileIds.length > 0) await drive.detach(tx, { fileIds, targetKind: 'post', targetId: postId });
   }
 
+  push.registerSource('feed', 'feed', async (q, { employeeId, language }, { since }) => {
+    const [directory, rows] = await Promise.all([people.directory(q), store.listUnseenSince(q, employeeId, since, maxPushed)]);
+    return rows.map((row): PushPayload => {
+      const author = row.authorId === null ? undefined : directory.employee(row.authorId);
+      return {
+        title: text(language, row.isImportant ? 'push.post.important' : 'push.post', { name: author ? fullName(author) : text(language, 'push.system') }),
+        body: [row.title, bbcodeToText(row.body)].filter(Boolean).join('. ').replace(/\s+/g, ' ').trim().slice(0, pushLength),
+        tag: `post-${row.id}`,
+        path: `/feed/${row.id}`,
+      };
+    });
+  });
+
   drive.registerTarget('post', async (actor, postId) => (await store.findVisible(db, actor.employeeId, postId)) !== undefined);
 
   return {
@@ -155,6 +185,15 @@ export function createFeed({ db, live, people, drive, now }: { db: Db; live: Liv
     find: (actor: Actor, postId: number): Promise<Post> => one(db, actor, postId),
 
     tags: async (actor: Actor): Promise<{ tags: { tag: string; count: number }[] }> => ({ tags: await store.listTags(db, actor.employeeId, maxTagsListed) }),
+
+    unseen: async (actor: Actor): Promise<{ unseen: number }> => ({ unseen: await store.countUnseen(db, actor.employeeId, maxCounted) }),
+
+    /** The mark only moves forward, and not past what is there. */
+    async markSeen(actor: Actor, upToId: number): Promise<void> {
+      await db.transaction(async (tx) => {
+        if (await store.markSeen(tx, actor.employeeId, upToId)) await live.publish(tx, [{ topic: `employee:${actor.employeeId}`, what: 'feed-seen' }]);
+      });
+    },
 
     async create(actor: Actor, input: PostCreate): Promise<Post> {
       return db.transaction(async (tx) => {

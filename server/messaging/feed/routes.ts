@@ -17,6 +17,17 @@ export function feedRoutes({ feed }: { feed: Feed }): FastifyPluginAsyncZod {
       schema: { tags, summary: 'Tags of the posts I may see, most used first', response: { 200: api.feedTags } },
     }, (request) => feed.tags(request.actor));
 
+    app.get('/api/posts/counters', {
+      schema: { tags, summary: 'How many posts are new to me', response: { 200: api.feedCounters } },
+    }, (request) => feed.unseen(request.actor));
+
+    app.put('/api/posts/seen', {
+      schema: { tags, summary: 'I have seen my feed up to a post', body: api.feedSeen, response: { 204: nothing } },
+    }, async (request, reply) => {
+      await feed.markSeen(request.actor, request.body.upToId);
+      return reply.code(204).send(null);
+    });
+
     app.post('/api/posts', {
       schema: { tags, summary: 'Write a post', body: api.postCreate, response: { 201: api.post } },
     }, async (request, reply) => reply.code(201).send(await feed.create(request.actor, request.body)));

@@ -150,6 +150,37 @@ export function listTags(q: Queryable, me: number, limit: number): Promise<{ tag
     group by tag order by count desc, tag limit ${limit}`);
 }
 
+// ——— What is new
+
+/** Posts the person may see and did not write. */
+const visibleTo = (me: number): Sql => sql`p.deleted_at is null and p.author_id is distinct from ${me}::bigint
+  and (p.is_for_everyone or exists (select from post_readers r where r.employee_id = ${me} and r.post_id = p.id))`;
+
+/** The oldest first: to be told one after the other. */
+export function listUnseenSince(q: Queryable, me: number, since: Date, limit: number): Promise<Pick<PostRow, 'id' | 'authorId' | 'title' | 'body' | 'isImportant'>[]> {
+  return q.rows(sql`
+    select p.id, p.author_id, p.title, left(p.body, 1000) as body, p.is_important from posts p
+    where p.id > coalesce((select seen_up_to_id from feed_marks where employee_id = ${me}), 0) and p.created_at >= ${since} and ${visibleTo(me)}
+    order by p.id limit ${limit}`);
+}
+
+export async function countUnseen(q: Queryable, me: number, limit: number): Promise<number> {
+  const row = await q.first<{ count: number }>(sql`
+    select count(*) as count from (
+      select from feed_marks mark join posts p on p.id > mark.seen_up_to_id and ${visibleTo(me)} where mark.employee_id = ${me} limit ${limit}
+    ) unseen`);
+  return row?.count ?? 0;
+}
+
+/** Whether the mark has moved. */
+export async function markSeen(tx: Tx, me: number, upToId: number): Promise<boolean> {
+  return (
+    (await tx.run(sql`
+      insert into feed_marks (employee_id, seen_up_to_id) select ${me}, max(id) from posts where id <= ${upToId} having max(id) is not null
+      on conflict (employee_id) do update set seen_up_to_id = excluded.seen_up_to_id where excluded.seen_up_to_id > feed_marks.seen_up_to_id`)) > 0
+  );
+}
+
 // ——— Pins and acknowledgements
 
 export interface MarksRow {

@@ -52,7 +52,7 @@ export function createNotifications({ db, live, people, crm, push, now }: { db: 
     return rows.map((row) => ({ ...row, item: items.get(row.itemId ?? 0) ?? null }));
   }
 
-  push.registerSource('bell', async (q, { employeeId, language }, { since }) => {
+  push.registerSource('bell', 'bell', async (q, { employeeId, language }, { since }) => {
     const [directory, rows] = await Promise.all([people.directory(q), store.listUnreadSince(q, employeeId, since, maxPushed)]);
     return rows.reverse().map((row): PushPayload => {
       const sender = row.senderId === null ? undefined : directory.employee(row.senderId);

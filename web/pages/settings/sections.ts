@@ -38,6 +38,7 @@ export const groups: readonly { id: string; sections: readonly SettingsSection[]
       { id: 'mail', to: '/settings/mail', icon: 'i-lucide-mail', isForAdmins: true },
       { id: 'sms', to: '/settings/sms', icon: 'i-lucide-message-square-text', isForAdmins: true },
       { id: 'deliveries', to: '/settings/deliveries', icon: 'i-lucide-send', isForAdmins: true },
+      { id: 'budgets', to: '/settings/budgets', icon: 'i-lucide-gauge', isForAdmins: true },
       { id: 'integrations', to: '/settings/integrations', icon: 'i-lucide-webhook' },
       { id: 'health', to: '/settings/health', icon: 'i-lucide-activity', isForAdmins: true },
     ],
