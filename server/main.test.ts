@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { selfSigned } from '../test/support/certificate.ts';
 import { testDatabase } from '../test/support/database.ts';
 
 const { url: databaseUrl } = await testDatabase();
@@ -97,6 +99,42 @@ test('the link of an empty installation sets it up once, and no other link does'
   assert.deepEqual(await state(), { isOpen: false, mayUseDemo: true });
   const again = await setUp(token);
   assert.deepEqual([again.status, JSON.parse(await again.text()).code], [409, 'company.exists']);
+  main.child.kill('SIGTERM');
+  assert.equal(await main.ended, 0);
+});
+
+test('with TLS_CERT and TLS_KEY it speaks https to those who trust the certificate, and SIGHUP takes a new one without a restart', async () => {
+  const [first, second] = [selfSigned(), selfSigned()];
+  const files = { TLS_CERT: join(dataDir, 'cert.pem'), TLS_KEY: join(dataDir, 'key.pem') };
+  const put = async ({ cert, key }: { cert: string; key: string }) => {
+    await Promise.all([writeFile(files.TLS_CERT, cert), writeFile(files.TLS_KEY, key)]);
+  };
+  await put({ ...first, key: second.key });
+  const mismatched = startMain(files);
+  assert.equal(await mismatched.ended, 1);
+  assert.match(mismatched.output(), /^Сертификат TLS не подходит: .+ Проверьте TLS_CERT и TLS_KEY\.$/m);
+
+  await put(first);
+  const main = startMain(files);
+  const [, url = ''] = await main.printed(/Вестник работает: (https:\S+)/);
+  const asks = (ca: string): Promise<number> => new Promise((resolve, reject) => {
+    get(`${url}/health`, { ca, agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    }).on('error', reject);
+  });
+  assert.equal(await asks(first.cert), 200);
+  await assert.rejects(asks(second.cert), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+  await assert.rejects(fetch(url.replace('https:', 'http:')));
+
+  await put({ ...second, key: first.key });
+  main.child.kill('SIGHUP');
+  await main.printed(/Новый TLS-сертификат не подходит: /);
+  assert.equal(await asks(first.cert), 200);
+  await put(second);
+  main.child.kill('SIGHUP');
+  await main.printed(/TLS-сертификат прочитан заново/);
+  assert.equal(await asks(second.cert), 200);
   main.child.kill('SIGTERM');
   assert.equal(await main.ended, 0);
 });

@@ -132,6 +132,16 @@ function readTls({ certFile, keyFile }: NonNullable<Env['tls']>): { cert: string
   return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
 }
 
+/** A renewed certificate is taken without a restart; one that does not fit changes nothing. */
+function renewTls(running: Vestnik, files: NonNullable<Env['tls']>): void {
+  try {
+    running.renewCertificate(readTls(files));
+    say('start.tls_renewed');
+  } catch (error) {
+    complain('start.tls_kept', { problem: messageOf(error) });
+  }
+}
+
 function readArguments() {
   try {
     return parseArgs({ options: { demo: { type: 'boolean' }, setup: { type: 'boolean' }, language: { type: 'string' }, help: { type: 'boolean', short: 'h' } } }).values;
@@ -170,6 +180,9 @@ async function main(): Promise<void> {
       seedDemo: seedDemoInto,
     });
     if (isStopping) return;
+    const { tls } = env;
+    const running = vestnik;
+    if (tls) process.on('SIGHUP', () => renewTls(running, tls));
     const withDemo = values.demo ?? false;
     await firstStart(vestnik, { withDemo, withLink: env.services.includes('web') && !withDemo && (values.setup ?? process.stdout.isTTY) });
     if (await vestnik.people.isStarted(vestnik.db)) language = (await vestnik.people.directory(vestnik.db)).company.language;
