@@ -50,7 +50,8 @@ export interface CallsDeps {
 export type Prepare = (q: Queryable, call: store.ClaimedCall) => Promise<Record<string, unknown> | undefined>;
 
 const minuteMs = 60_000;
-const waitsMs = [0.5, 2, 10, 30, 2 * 60, 6 * 60, 12 * 60].map((minutes) => minutes * minuteMs);
+/** Together, with the quarter more, less than the day that a robot waits for an answer: what cannot be reached is said to be. */
+const waitsMs = [0.5, 2, 10, 30, 2 * 60, 6 * 60, 8 * 60].map((minutes) => minutes * minuteMs);
 /** Longer than a handler may take. */
 const leaseMs = 120_000;
 const roundSize = 20;

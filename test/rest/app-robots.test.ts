@@ -1,5 +1,7 @@
 /** Robots and triggers of applications: registered over REST, set up by people, called at a real server, answered over REST. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { beforeEach, test } from 'node:test';
 import { sql } from '../../server/db/db.ts';
 import { startHandler } from '../support/handler.ts';
@@ -17,6 +19,15 @@ const anna = await given.employee({ firstName: 'Анна' });
 const pipeline = await given.pipeline({ stages: ['Новая', 'Проверка', 'Проверена'] });
 const stage = (name: string) => pipeline.stage(name);
 const deal = (more: Record<string, unknown> = {}) => given.item({ pipelineId: pipeline.id, stageId: stage('Новая').id, ownerId: anna.id, amount: 1500.5, title: 'Крыша', ...more });
+/** Nobody listens there. */
+async function closedPort(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return `http://127.0.0.1:${port}/handler`;
+}
 const say = (text: string) => ({ text, author: { kind: 'employee', id: admin.id } });
 const typeOf = async (code: string) => (await api(admin).get('/api/robot-types')).find((type: { id: string }) => type.id === `app:${app.made.id}:${code}`);
 const robotId = (code: string) => `app:${app.made.id}:${code}`;
@@ -114,7 +125,7 @@ test('an answer that comes before the handler has answered counts, and the call 
   assert.equal(handler.take().length, 1);
 });
 
-test('a handler that is down is called again, longer and longer; given up, the run fails and says so', async () => {
+test('a handler that is down is called again, longer and longer, until it answers', async () => {
   handler.status = 503;
   const item = await deal();
   await moved(item, stage('Проверка'));
@@ -130,6 +141,36 @@ test('a handler that is down is called again, longer and longer; given up, the r
   assert.equal((await told.runs(item))[0]?.state, 'waiting');
   assert.deepEqual((await api(admin).get('/api/app-calls', { limit: 1 })).items.map((call: { state: string; attempts: number }) => [call.state, call.attempts]), [['done', 3]]);
 });
+
+for (const [how, status] of [['answers with errors', 500], ['is not there any more', null]] as const) {
+  test(`a handler that ${how} is given up in the end: the run fails and says why, the robots below go on, and administrators see the call`, async () => {
+    const gone = status === null ? await closedPort() : handler.url;
+    handler.status = status ?? 200;
+    const code = `lost${status ?? ''}`;
+    const own = await given.pipeline({ stages: ['Новая', 'Проверка'] });
+    await app.call('bizproc.robot.add', { CODE: code, HANDLER: gone, NAME: 'Потерянный' });
+    await given.robot(own.stage('Проверка'), robotId(code), {});
+    await given.robot(own.stage('Проверка'), 'comment', say('Дальше'));
+    const item = await given.item({ pipelineId: own.id, stageId: own.stage('Новая').id });
+    await moved(item, own.stage('Проверка'));
+    // Its own time to answer is a day; what it is called again for adds up to less.
+    const states = new Set<string>();
+    for (let quarters = 0; quarters < 100; quarters++) {
+      await drain();
+      const [run] = await told.runs(item);
+      states.add(String(run?.state));
+      if (run?.state !== 'waiting') break;
+      clock.advance('15 minutes');
+    }
+    const [run, below] = await told.runs(item);
+    assert.deepEqual([[...states], run?.state, run?.reason, below?.state], [['waiting', 'failed'], 'failed', 'app.unreachable', 'done']);
+    assert.match(String(run?.explanation), status === null ? /ECONNREFUSED/ : /500/);
+    const [call] = (await api(admin).get('/api/app-calls', { limit: 1 })).items;
+    assert.deepEqual([call.state, call.attempts], ['failed', 8]);
+    assert.equal(handler.take().length, status === null ? 0 : 8);
+    assert.deepEqual((await told.comments(item)).map((entry) => entry.data.body), ['Дальше']);
+  });
+}
 
 test('leaving the stage cancels the run; what the application answers then changes nothing', async () => {
   const item = await deal();
