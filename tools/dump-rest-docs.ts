@@ -63,9 +63,11 @@ which the official clients ask for.
 |---|---|---|
 | \`@bitrix24/b24jssdk\` 2.2.0, webhook | \`B24Hook.fromWebhookUrl\`, TLS with a certificate of the test | clients, deals, moves, comments of robots; 120 commands in chunks; \`callList\`, \`fetchList\`; an error inside a batch; health check; REST 3.0 refused |
 | \`@bitrix24/b24jssdk\` 2.2.0, OAuth | \`B24OAuth\`, http | the same; \`app.info\`; an expired token renewed by the client itself |
-| \`@2bad/bitrix\` 2.5.1 | webhook, http and TLS, everything in addresses | companies, deals, moves; batches of fifty commands in one address; all pages of a list |
+| \`@bitrix24/b24jssdk\` 2.2.0, application | \`B24OAuth\`, http and TLS | companies, contacts, deals and moves; a robot, a trigger and an SMS sender registered, run, answered and taken back; what robots did read from comments and the history of stages; events received |
+| \`@2bad/bitrix\` 2.5.1, webhook | http and TLS, everything in addresses | companies, deals, moves; batches of fifty commands in one address; all pages of a list |
+| \`@2bad/bitrix\` 2.5.1, application | its \`call\` with the token as the parameter \`auth\` (its own way of sending a token sends none), http and TLS | the same journey as the application on b24jssdk |
 
-All of it is in \`test/rest/clients.test.ts\`; the wire, every family of methods and bad input in the other files of \`test/rest\`.
+All of it is in \`test/rest/clients.test.ts\` and \`test/rest/app-clients.test.ts\`; the wire, every family of methods and bad input in the other files of \`test/rest\`.
 
 ## Methods
 

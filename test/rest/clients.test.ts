@@ -7,20 +7,14 @@ import { test } from 'node:test';
 import tls from 'node:tls';
 import https from 'node:https';
 import { ApiVersion, B24Hook, B24OAuth, type AbstractB24 } from '@bitrix24/b24jssdk';
-import * as bitrixModule from '@2bad/bitrix';
-import type * as bitrixTypes from '@2bad/bitrix/build/main/bitrix.js';
 import { selfSigned } from '../support/certificate.ts';
+import { type BitrixClient, connectBitrix } from '../support/clients.ts';
 import { appOf, webhookOf } from '../support/rest.ts';
 import { startTestVestnik } from '../support/vestnik.ts';
 
 const certificate = selfSigned();
 tls.setDefaultCACertificates([...tls.getCACertificates('default'), certificate.cert]);
 https.globalAgent.options.ca = certificate.cert;
-
-type BitrixClient = ReturnType<(typeof bitrixTypes)['default']['default']>;
-const exported: unknown = bitrixModule;
-// Its CommonJS build hangs the function one level deeper than its types say.
-const connect = [exported, (exported as { default?: unknown }).default, (exported as { default?: { default?: unknown } }).default?.default].find((one) => typeof one === 'function') as (url: string) => BitrixClient;
 
 const secure = await startTestVestnik({ tls: certificate });
 // The SDK looks at the expiry of its token by the clock of this machine.
@@ -105,7 +99,7 @@ test('@bitrix24/b24jssdk works by OAuth over http, and renews its token by itsel
 for (const [scheme, vestnik] of [['http', plain], ['https', secure]] as const) {
   test(`@2bad/bitrix works over ${scheme}: everything in addresses, also fifty commands at once`, { timeout: 300_000 }, async () => {
     const { url } = await webhookOf(vestnik, vestnik.admin);
-    const bitrix = connect(url);
+    const bitrix = connectBitrix(url);
     const company = await bitrix.companies.create({ TITLE: `Через GET ${scheme}` } as Parameters<BitrixClient['companies']['create']>[0]);
     const { result: id } = await bitrix.deals.create({ TITLE: 'Один', COMPANY_ID: String(company.result) } as Parameters<BitrixClient['deals']['create']>[0]);
     await bitrix.deals.update(String(id), { STAGE_ID: 'PREPARATION' } as Parameters<BitrixClient['deals']['update']>[1]);
