@@ -102,7 +102,7 @@ test('200 people connected at once cost the server 100 MB at most', { skip: exis
   for (const socket of sockets) socket.terminate();
   sockets.clear();
   const before = await residentMb();
-  const all = [];
+  const all: Awaited<ReturnType<typeof open>>[] = [];
   for (let from = 0; from < crowd.length; from += 20) all.push(...(await Promise.all(crowd.slice(from, from + 20).map(open))));
   for (let i = 0; i < 20; i++) {
     const everybody = Promise.all(all.map((one) => one.heard(`chat:${chatId}`, 'messages')));
