@@ -259,7 +259,7 @@ export function createRobots(deps: RobotsDeps) {
   }
 
   /** Why the run is as it is, in the reader's language. */
-  async function explainRuns(q: Queryable, actor: Actor, rows: readonly store.JournalRow[], { isRehearsal = false } = {}): Promise<RunView[]> {
+  async function explainRuns(q: Queryable, actor: Actor, rows: readonly store.JournalRow[]): Promise<RunView[]> {
     const [model, directory] = await Promise.all([crm.model(q), people.directory(q), appRobots.refreshNow(q)]);
     const reader = readerOf(directory, actor.employeeId);
     const names = namesOf({
@@ -283,7 +283,7 @@ export function createRobots(deps: RobotsDeps) {
         robotTitle: row.robotTitle || (row.robotType ? describeType(row.robotType, actor.language)?.title : undefined) || `${row.robotId}`,
         robotType: row.robotType ?? '', stageId: row.stageId, stageName: model.stage(row.stageId)?.name ?? '',
         versionNumber: row.versionNumber, state: row.state, reason: row.reason,
-        explanation: sayReason(row, condition, actor.language, directory, fieldName, isRehearsal),
+        explanation: sayReason(row, condition, actor.language, directory, fieldName),
         notes: (trace.notes ?? []).map(([code, params]) => say(actor.language, `robots.notes.${code}`, { ...sayable(params, directory), ...nameOfField(params) })),
         results: row.results, dueAt: row.dueAt?.toISOString() ?? null, createdAt: row.createdAt.toISOString(),
         finishedAt: row.finishedAt?.toISOString() ?? null,
@@ -301,13 +301,12 @@ export function createRobots(deps: RobotsDeps) {
   }
 
   /** What a robot's own type says of its failures comes before the common reasons. */
-  function sayReason(row: store.JournalRow, condition: string, language: Language, directory: Directory, fieldName: (written: string) => string, isRehearsal: boolean): string {
+  function sayReason(row: store.JournalRow, condition: string, language: Language, directory: Directory, fieldName: (written: string) => string): string {
     const params = sayable(row.trace?.params ?? {}, directory);
     if (typeof params.reference === 'string') params.field = fieldName(params.reference);
     if (row.reason === null) {
       if (row.state === 'waiting') return text(language, 'robots.reasons.waits_for_moment');
-      const acts = isRehearsal ? 'would_act' : 'done';
-      return condition === '' ? text(language, `robots.reasons.${acts}`) : text(language, `robots.reasons.${acts}_because`, { condition });
+      return condition === '' ? text(language, 'robots.reasons.done') : text(language, 'robots.reasons.done_because', { condition });
     }
     if (row.reason === 'condition.false' && condition !== '') return text(language, 'robots.reasons.condition.false_because', { condition });
     const own = row.robotType ? failureText(language, row.robotType, row.reason, params) : undefined;
@@ -638,7 +637,7 @@ export function createRobots(deps: RobotsDeps) {
           robotTitle: titles.get(run.robotId)?.title ?? null, robotType: titles.get(run.robotId)?.type ?? null,
         }));
         const messages = await messagesOf(tx, unit, { env: await sayEnv(tx, actor, pipeline, records) });
-        return { runs: await explainRuns(tx, actor, rows, { isRehearsal: true }), messages, unit };
+        return { runs: await explainRuns(tx, actor, rows), messages, unit };
       }, { dryRun: true });
       const { runs, messages } = await rehearsed(skipDelays);
       // When each would act is known only where nothing is skipped: those that wait there tell their moments.

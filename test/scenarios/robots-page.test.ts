@@ -159,7 +159,7 @@ test('a rehearsal tells whom each message reaches, when it would go and who is l
   assert.deepEqual(moments, [{ robotId: message.id, dueAt: new Date(clock.now().getTime() + 3 * 3_600_000).toISOString() }, { robotId: after.id, dueAt: null }]);
   const noted = runs.find((run: { robotId: number }) => run.robotId === after.id);
   assert.match(noted.notes.join(' '), /никого нет/);
-  assert.equal(noted.explanation, 'Сработает.');
+  assert.equal(noted.explanation, 'Условия нет: робот срабатывает для каждого элемента.');
 });
 
 test('the value picker knows for conditions how each value is compared, and what may be written', async () => {

@@ -17,6 +17,22 @@ export function moved(content: Content, ids: readonly number[], stageId: number,
   return { ...content, robots: [...rest.slice(0, place), ...chosen, ...rest.slice(place)] };
 }
 
+/**
+ * Takes a move or a removal of these robots back, and nothing else: they stand on their stages of before, above whom they stood
+ * above, among whatever was changed since, by anybody.
+ */
+export function putBack(content: Content, ids: readonly number[], before: Content): Content {
+  const order = before.robots.map((robot) => robot.id);
+  const robots = content.robots.filter((robot) => !ids.includes(robot.id));
+  // From the last to the first: the one below is there already.
+  for (const old of before.robots.filter((robot) => ids.includes(robot.id)).reverse()) {
+    const now = content.robots.find((robot) => robot.id === old.id) ?? old;
+    const next = order.slice(order.indexOf(old.id) + 1).find((id) => robots.some((robot) => robot.id === id));
+    robots.splice(next === undefined ? robots.length : robots.findIndex((robot) => robot.id === next), 0, { ...now, stageId: old.stageId });
+  }
+  return { ...content, robots };
+}
+
 /** Copies of robots below the last of them, as the server makes them: ids are new, and references among the copied follow. */
 export function copied(content: Content, ids: readonly number[], newIds: readonly number[]): Content {
   const chosen = content.robots.filter((robot) => ids.includes(robot.id));
