@@ -2,13 +2,14 @@
  * Item types, pipelines, stages and fields as pages use them. One copy for the whole page, loaded with the first question
  * and loaded again when the company says that somebody configured.
  */
-import { useQuery, useQueryCache } from '@pinia/colada';
+import { defineQuery, useQuery, useQueryCache } from '@pinia/colada';
 import { computed } from 'vue';
 import type { z } from 'zod';
 import type { crmConfig } from '../shared/api/crm.ts';
 import { api } from './api.ts';
 import type { Json } from './json.ts';
 import { listen } from './live.ts';
+import { renew } from './renew.ts';
 import { onForget } from './session.ts';
 
 export type CrmConfig = Json<z.output<typeof crmConfig>>;
@@ -24,11 +25,9 @@ onForget(() => {
   stopListening = undefined;
 });
 
-export function useCrmConfig() {
+/** Hundreds of values ask; each question of its own would cost more than what it draws. */
+const useShared = defineQuery(() => {
   const cache = useQueryCache();
-  stopListening ??= listen('company', (hint) => {
-    if (hint.what === 'crm' || hint.what === 'resync') void cache.invalidateQueries({ key: ['crm-config'] });
-  });
   const query = useQuery({ key: ['crm-config'], query: () => api.get<CrmConfig>('/api/crm-config'), staleTime: 10 * 60_000 });
   const config = computed(() => query.data.value);
   const stages = computed(() => new Map((config.value?.pipelines ?? []).flatMap((pipeline) => pipeline.stages).map((stage) => [stage.id, stage])));
@@ -46,5 +45,14 @@ export function useCrmConfig() {
     /** Own fields of an item type, in their order. */
     fieldsOf: (itemTypeId: number): Field[] => config.value?.fields.filter((one) => one.entity === 'item' && one.itemTypeId === itemTypeId) ?? [],
     clientFields: (entity: 'contact' | 'company'): Field[] => config.value?.fields.filter((one) => one.entity === entity) ?? [],
+    renew: () => renew(cache, ['crm-config']),
   };
+});
+
+export function useCrmConfig() {
+  const { renew: renewAll, ...shared } = useShared();
+  stopListening ??= listen('company', (hint) => {
+    if (hint.what === 'crm' || hint.what === 'resync') renewAll();
+  });
+  return shared;
 }

@@ -2,7 +2,7 @@
  * The people of the company as pages show them: names, photos, departments. One copy for the whole page, loaded with the
  * first question and loaded again when the company says that somebody changed.
  */
-import { useQuery, useQueryCache } from '@pinia/colada';
+import { defineQuery, useQuery, useQueryCache } from '@pinia/colada';
 import { computed } from 'vue';
 import type { z } from 'zod';
 import type { departmentsResponse, EmployeeResponse, employeesResponse } from '../shared/api/people.ts';
@@ -28,11 +28,9 @@ async function allEmployees(): Promise<Employee[]> {
 
 let stopListening: (() => void) | undefined;
 
-export function useDirectory() {
+/** Hundreds of names and marks ask; each question of its own would cost more than what it draws. */
+const useShared = defineQuery(() => {
   const cache = useQueryCache();
-  stopListening ??= listen('company', () => {
-    renew(cache, ['directory']);
-  });
   const employeesQuery = useQuery({ key: ['directory', 'employees'], query: allEmployees, staleTime: 10 * 60_000 });
   const departmentsQuery = useQuery({
     key: ['directory', 'departments'],
@@ -51,7 +49,14 @@ export function useDirectory() {
     employee: (id: number | null | undefined): Employee | undefined => (typeof id === 'number' ? byId.value.get(id) : undefined),
     departments,
     department: (id: number): Department | undefined => departmentById.value.get(id),
+    renew: () => renew(cache, ['directory']),
   };
+});
+
+export function useDirectory() {
+  const { renew: renewAll, ...shared } = useShared();
+  stopListening ??= listen('company', renewAll);
+  return shared;
 }
 
 onForget(() => {

@@ -61,10 +61,11 @@ export function formatMomentFull(moment: string | Date): string {
 
 /** The day of a moment in the person's time zone: '2026-03-10'. */
 export function dayOf(moment: string | Date): string {
-  const parts = Object.fromEntries(
-    new Intl.DateTimeFormat('en', { timeZone: timeZone.value, year: 'numeric', month: '2-digit', day: '2-digit' }).formatToParts(new Date(moment)).map(({ type, value }) => [type, value]),
-  );
-  return `${parts.year}-${parts.month}-${parts.day}`;
+  // Sweden writes days as we send them.
+  const key = `day/${timeZone.value}`;
+  let days = kept.get(key);
+  if (!(days instanceof Intl.DateTimeFormat)) kept.set(key, (days = new Intl.DateTimeFormat('sv-SE', { timeZone: timeZone.value, year: 'numeric', month: '2-digit', day: '2-digit' })));
+  return days.format(new Date(moment));
 }
 
 /** «Сегодня», «Вчера», else the day. For separators in timelines and chats. */

@@ -1,6 +1,8 @@
 /** The board and the list in a real browser: two windows, mouse, finger and keys, refusals, many items. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import type { Page } from 'playwright-core';
 import { sql } from '../../server/db/db.ts';
 import { card, column, drag } from '../support/board.ts';
 import { openBrowser, picture } from '../support/browser.ts';
@@ -164,7 +166,21 @@ test('a list is sorted, edited in place and worked on as a whole', { skip: brows
   assert.equal(stages.find((stage: { stageId: number }) => stage.stageId === pipeline.stage('Дальше').id).count, 300);
 });
 
-test('a column of ten thousand scrolls to any depth without holding up the page, and a move is confirmed in a moment', { skip: browser.missing }, async () => {
+/** What the main thread of the pages did meanwhile, task by task, in milliseconds of processor: others on the machine stretch the time a task takes, not its work. */
+async function tasksOf(page: Page, work: () => Promise<void>): Promise<number[]> {
+  const session = await page.context().browser()!.newBrowserCDPSession();
+  const events: { name: string; ph: string; pid: number; tid: number; tdur?: number }[] = [];
+  session.on('Tracing.dataCollected', ({ value }) => events.push(...(value as unknown as typeof events)));
+  await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['devtools.timeline', 'disabled-by-default-devtools.timeline'] } });
+  await work();
+  const isOver = new Promise((resolve) => session.once('Tracing.tracingComplete', resolve));
+  await session.send('Tracing.end');
+  await isOver;
+  const main = new Set(events.filter(({ name }) => name === 'UpdateLayoutTree').map(({ pid, tid }) => `${pid} ${tid}`));
+  return events.filter(({ name, ph, pid, tid }) => name === 'RunTask' && ph === 'X' && main.has(`${pid} ${tid}`)).map(({ tdur = 0 }) => tdur / 1000);
+}
+
+test('a column of ten thousand scrolls to any depth without holding up the page, and moves are shown at once and confirmed in a moment', { skip: browser.missing }, async () => {
   const pipeline = await given.pipeline({ stages: ['Много', 'Рядом'] });
   await db.run(sql`
     insert into items (item_type_id, pipeline_id, stage_id, title, amount, currency, owner_id, created_at, updated_at, moved_at)
@@ -173,27 +189,86 @@ test('a column of ten thousand scrolls to any depth without holding up the page,
   await page.goto(`/crm/deal?pipeline=${pipeline.id}`);
   await column(page, 'Много').getByLabel('10 000 элементов').waitFor();
   await card(page, 'Глубина 10000').waitFor();
-  const answered = page.waitForResponse((response) => response.request().method() === 'PATCH');
+
+  const median = (all: number[]): number => Math.round([...all].sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? NaN);
+  const confirmed: number[] = [];
+  await page.evaluate(`
+    window.shown = [];
+    document.addEventListener('keydown', () => {
+      const at = performance.now();
+      const place = () => document.querySelector('[aria-label="Глубина 10000"]')?.closest('[data-drop]');
+      const before = place();
+      const look = () => (place() && place() !== before ? window.shown.push(performance.now() - at) : requestAnimationFrame(look));
+      look();
+    }, true)`);
   await page.getByRole('link', { name: 'Глубина 10000' }).focus();
-  await page.keyboard.press('Control+ArrowRight');
-  await card(column(page, 'Рядом'), 'Глубина 10000').waitFor();
-  const confirmedMs = Math.round((await answered).request().timing().responseStart);
-  console.log(`a move was confirmed after ${confirmedMs} ms`);
-  assert.ok(confirmedMs < 2000, `a move was confirmed after ${confirmedMs} ms`);
-  await page.evaluate("window.longTasks = []; new PerformanceObserver((list) => list.getEntries().forEach((entry) => window.longTasks.push(entry.duration))).observe({ type: 'longtask' })");
+  for (let turn = 0; turn < 30; turn++) {
+    const there = turn % 2 === 0;
+    const answered = page.waitForResponse((response) => response.request().method() === 'PATCH');
+    await page.keyboard.press(there ? 'Control+ArrowRight' : 'Control+ArrowLeft');
+    confirmed.push((await answered).request().timing().responseStart);
+    await column(page, there ? 'Рядом' : 'Много').locator('[data-card-link]:focus', { hasText: 'Глубина 10000' }).waitFor();
+  }
+  await page.waitForFunction('window.shown.length >= 30');
+  const shown = await page.evaluate<number[]>('window.shown');
+  console.log(`of 30 moves half were shown after ${median(shown)} ms and confirmed after ${median(confirmed)} ms`);
+  // Asked for are 100 ms (docs/performance.md); the rest is for machines on which others work, too.
+  assert.ok(median(shown) < 1000, `half of the moves were shown after ${median(shown)} ms`);
+  assert.ok(median(confirmed) < 1000, `half of the moves were confirmed after ${median(confirmed)} ms`);
+
   const box = await column(page, 'Много').boundingBox();
   assert.ok(box);
   await page.mouse.move(box.x + 100, box.y + 300);
-  for (let turn = 0; turn < 120; turn++) {
-    await page.mouse.wheel(0, 400);
-    await page.evaluate('new Promise(requestAnimationFrame)');
-  }
+  const turns = 120;
+  const tasks = await tasksOf(page, async () => {
+    for (let turn = 0; turn < turns; turn++) {
+      await page.mouse.wheel(0, 400);
+      await page.evaluate('new Promise(requestAnimationFrame)');
+    }
+  });
   await page.locator('[data-item]').first().waitFor();
   assert.ok(await page.locator('[data-item]').count() < 60, 'only what is near the screen is drawn');
-  const tasks = await page.evaluate<number[]>('window.longTasks');
-  // A slow machine with others on it stretches every task; what must not be is one that draws the whole column.
-  console.log(`long tasks while scrolling: ${tasks.map(Math.round).join(', ') || 'none'}`);
-  assert.ok(tasks.every((duration) => duration < 3000), `a task of ${Math.max(...tasks)} ms`);
+  const long = tasks.filter((ms) => ms > 50);
+  console.log(`${tasks.length} tasks while scrolling, the longest of ${Math.round(Math.max(...tasks))} ms of processor, ${long.length} of more than 50`);
+  assert.ok(tasks.length > turns, 'the tasks of the page were counted');
+  // None on a quiet machine. Where a core is shared even the work gets longer; a column drawn without care had every second turn here.
+  assert.ok(long.length <= turns / 8, `${long.length} of ${turns} turns of the wheel took more than 50 ms of processor: ${long.map(Math.round).join(', ')}`);
+});
+
+test('a board can be used after 200 kB of program, and with the texts of one language', { skip: browser.missing }, async (t) => {
+  const pipeline = await given.pipeline({ stages: ['Первая', 'Вторая'] });
+  await given.item({ pipelineId: pipeline.id, title: 'Вес' });
+  t.after(() => api(admin).patch(`/api/employees/${admin.id}`, { language: 'ru' }));
+  // A browser in Russian of somebody who reads English.
+  const page = await browser.signIn(admin, { language: 'en', context: { locale: 'ru-RU' } });
+  const scripts: { name: string; body: Promise<Buffer> }[] = [];
+  page.on('response', (response) => {
+    const { pathname } = new URL(response.url());
+    if (pathname.endsWith('.js')) scripts.push({ name: pathname, body: response.body() });
+  });
+  // The moment in the page itself: what comes later, when it is quiet, is not counted.
+  await page.addInitScript(`new MutationObserver((_, watch) => {
+    if (!document.querySelector('[data-item]') || !document.querySelector('input[type=search]')) return;
+    window.usableAt = performance.now();
+    watch.disconnect();
+  }).observe(document, { childList: true, subtree: true })`);
+  await page.goto(`/crm/deal?pipeline=${pipeline.id}`);
+  await card(page, 'Вес').waitFor();
+  const before = await page.evaluate<string[]>("performance.getEntriesByType('resource').filter(({ startTime }) => startTime < window.usableAt).map(({ name }) => new URL(name).pathname)");
+  const brought = await Promise.all(scripts.filter(({ name }) => before.includes(name)).map(async ({ name, body }) => ({ name, text: String(await body), bytes: gzipSync(await body).length })));
+  const bytes = brought.reduce((sum, script) => sum + script.bytes, 0);
+  const list = brought.sort((a, b) => b.bytes - a.bytes).map((script) => `${script.bytes} ${script.name}`).join('\n');
+  console.log(`a board can be used after ${Math.round(bytes / 1000)} kB in ${brought.length} scripts`);
+  assert.ok(brought.length > 5 && bytes > 50_000, list);
+  assert.ok(bytes <= 200_000, `${bytes} bytes of program (compressed) come before the board can be used:\n${list}`);
+  assert.deepEqual(brought.filter(({ text }) => /[а-яё]{4}/i.test(text)).map(({ name }) => name), [], 'texts in Russian were brought to somebody who reads English');
+  // What opens on a press is there when it is pressed, whether it had come before or not.
+  await page.getByRole('button', { name: 'Filter', exact: true }).click();
+  await page.getByPlaceholder('Find a field').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: /^More/ }).first().focus();
+  await page.keyboard.press('Enter');
+  await page.locator('[role=menuitem]:focus').waitFor();
 });
 
 test('the board is good to look at and to use: both languages, light and dark, desk and phone', { skip: browser.missing }, async () => {
