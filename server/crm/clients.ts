@@ -347,6 +347,16 @@ export function createClients({ live, people, model: loadModel, now }: ClientsDe
     companiesByIds: (q: Queryable, ids: readonly number[]): Promise<Company[]> =>
       q.rows<Company>(sql`select ${companyColumns} from companies where id = any(${ids}::bigint[]) and deleted_at is null`),
 
+    /** The oldest clients that are reached by one of the phones (their last ten digits) or e-mails. */
+    async clientIdsReachedBy(q: Queryable, actor: Actor, kind: 'contact' | 'company', { phones, emails }: { phones: readonly string[]; emails: readonly string[] }, limit: number): Promise<number[]> {
+      await rightsToView(q, actor);
+      const rows = await q.rows<{ id: number }>(sql`
+        select id from ${raw(kind === 'contact' ? 'contacts' : 'companies')}
+        where deleted_at is null and (phone_keys(phones) && ${phoneKeys(phones)}::text[] or email_keys(emails) && ${emails.map((email) => email.trim().toLowerCase())}::text[])
+        order by id limit ${limit}`);
+      return rows.map((row) => row.id);
+    },
+
     createContact: makeContact,
     createCompany: makeCompany,
 

@@ -182,6 +182,53 @@ test('a contact has phones and addresses one by one, and belongs to a company', 
   await refused('crm.contact.get', { id }, { error: '', error_description: 'Not found' });
 });
 
+test('contacts are linked to deals, leads and companies, and unlinked; one is the contact', async () => {
+  const companyId = await call('crm.company.add', { fields: { TITLE: 'Связи' } });
+  const [ivan, petr] = [await call('crm.contact.add', { fields: { NAME: 'Иван' } }), await call('crm.contact.add', { fields: { NAME: 'Пётр' } })];
+  for (const [owner, id] of [['deal', await call('crm.deal.add', { fields: { TITLE: 'Связанная' } })], ['lead', await call('crm.lead.add', { fields: { TITLE: 'Связанный' } })]] as const) {
+    const linked = async () => (await call(`crm.${owner}.contact.items.get`, { id })).map((one: { CONTACT_ID: number; IS_PRIMARY: string }) => [one.CONTACT_ID, one.IS_PRIMARY]);
+    assert.deepEqual(await linked(), []);
+    assert.equal(await call(`crm.${owner}.contact.add`, { id, fields: { CONTACT_ID: ivan } }), true);
+    assert.deepEqual([await call(`crm.${owner}.contact.add`, { id, fields: { CONTACT_ID: ivan } }), await call(`crm.${owner}.contact.add`, { id, fields: { CONTACT_ID: petr } })], [false, false]);
+    assert.deepEqual(await linked(), [[ivan, 'Y']]);
+    assert.equal(await call(`crm.${owner}.contact.add`, { id, fields: { CONTACT_ID: petr, IS_PRIMARY: 'Y' } }), true);
+    assert.deepEqual(await linked(), [[petr, 'Y']]);
+    assert.deepEqual([await call(`crm.${owner}.contact.delete`, { id, fields: { CONTACT_ID: ivan } }), await call(`crm.${owner}.contact.delete`, { id, fields: { CONTACT_ID: petr } })], [false, true]);
+    assert.equal(await call(`crm.${owner}.contact.items.set`, { id, items: [{ CONTACT_ID: petr, SORT: 20 }, { CONTACT_ID: ivan, SORT: 10 }] }), true);
+    assert.deepEqual([await linked(), (await call(`crm.${owner}.get`, { id })).CONTACT_ID], [[[ivan, 'Y']], String(ivan)]);
+    assert.equal(await call(`crm.${owner}.contact.items.delete`, { id }), true);
+    assert.deepEqual(await linked(), []);
+    await refused(`crm.${owner}.contact.items.set`, { id, items: 'x' }, { error: '', error_description: /CONTACT_ID|items must be array/ });
+    await refused(`crm.${owner}.contact.add`, { id, fields: { CONTACT_ID: 0 } }, { error: '', error_description: 'The parameter CONTACT_ID is invalid or not defined.' });
+    await refused(`crm.${owner}.contact.add`, { id, fields: { CONTACT_ID: 99_999_999 } }, { error: '', error_description: 'Not found.' });
+    await refused(`crm.${owner}.contact.items.get`, { id: 99_999_999 }, { error: '', error_description: 'Not found.' });
+    await refused(`crm.${owner}.contact.items.get`, {}, { error: '', error_description: 'The parameter ownerEntityID is invalid or not defined.' });
+  }
+  assert.equal(await call('crm.company.contact.items.set', { id: companyId, items: [{ CONTACT_ID: petr }, { CONTACT_ID: ivan }] }), true);
+  assert.deepEqual((await call('crm.company.contact.items.get', { id: companyId })).map((one: { CONTACT_ID: number }) => one.CONTACT_ID), [ivan, petr]);
+  assert.deepEqual((await call('crm.contact.company.items.get', { id: ivan })).map((one: { COMPANY_ID: number }) => one.COMPANY_ID), [companyId]);
+  assert.equal(await call('crm.company.contact.delete', { id: companyId, fields: { CONTACT_ID: ivan } }), true);
+  assert.deepEqual([await call('crm.contact.company.items.get', { id: ivan }), await call('crm.contact.company.add', { id: ivan, fields: { COMPANY_ID: companyId } })], [[], true]);
+  assert.equal((await call('crm.contact.get', { id: ivan })).COMPANY_ID, String(companyId));
+  assert.equal(Object.keys(await call('crm.contact.company.fields')).join(), 'COMPANY_ID,SORT,IS_PRIMARY');
+  // One that is not there undoes the others.
+  await refused('crm.company.contact.items.set', { id: companyId, items: [{ CONTACT_ID: ivan }, { CONTACT_ID: 99_999_999 }] }, { error: '', error_description: 'Not found.' });
+  assert.equal((await call('crm.company.contact.items.get', { id: companyId })).length, 2);
+});
+
+test('who is reached by a phone or an address is found, however it is written', async () => {
+  const contactId = await call('crm.contact.add', { fields: { NAME: 'Звонящий', PHONE: [{ VALUE: '8 (912) 345-67-00' }], EMAIL: [{ VALUE: 'Caller@Example.com' }] } });
+  const companyId = await call('crm.company.add', { fields: { TITLE: 'Звонящая', PHONE: [{ VALUE: '+79123456700' }] } });
+  const leadId = await call('crm.lead.add', { fields: { TITLE: 'Звонок', PHONE: [{ VALUE: '+79123456700' }] } });
+  const find = (more: Record<string, unknown>) => call('crm.duplicate.findbycomm', { type: 'PHONE', values: ['+7 912 345-67-00', '+79123456700'], ...more });
+  assert.deepEqual(await find({}), { LEAD: [leadId], CONTACT: [contactId], COMPANY: [companyId] });
+  assert.deepEqual(await find({ entity_type: 'CONTACT' }), { CONTACT: [contactId] });
+  assert.deepEqual(await find({ type: 'EMAIL', values: ['caller@example.com'], entity_type: 'CONTACT' }), { CONTACT: [contactId] });
+  assert.deepEqual(await find({ values: ['+70000000000'] }), []);
+  await refused('crm.duplicate.findbycomm', { type: 'PIGEON', values: ['x'] }, { error: '', error_description: /type is not defined/ });
+  await refused('crm.duplicate.findbycomm', { type: 'PHONE', values: [] }, { error: '' });
+});
+
 test('a lead keeps the name and phones of whoever asked', async () => {
   const id = await call('crm.lead.add', { fields: { TITLE: 'Заявка', NAME: 'Ольга', PHONE: [{ VALUE: '+79001234567', VALUE_TYPE: 'WORK' }], EMAIL: [{ VALUE: 'olga@example.com' }], SOURCE_ID: 'CALL' } });
   const lead = await call('crm.lead.get', { id });

@@ -1,6 +1,7 @@
 /** I and J to the outside world: real letters over SMTP, real submissions to an SMS gateway, and what is missing before that. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { sql } from '../../server/db/db.ts';
 import { startMailServer, startSmsGateway } from '../../tools/receivers.ts';
 import { toldBy } from '../support/told.ts';
 import { type Somebody, startTestVestnik } from '../support/vestnik.ts';
@@ -131,4 +132,26 @@ test('when nobody has a phone, the run fails and nothing is submitted', async ()
   assert.equal(run.state, 'failed');
   assert.match(run.explanation, /У сотрудника нет телефона: Вера Ильина/);
   assert.deepEqual((await api(admin).get('/api/deliveries', { itemId: item.id })).items, []);
+});
+
+test('nobody is an employee without an e-mail address; one that came without it gets no letter, and the run says whose is missing', async () => {
+  await assert.rejects(api(admin).post('/api/employees', { firstName: 'Без', lastName: 'Почты', language: 'ru', password: 'A blue whale reads aloud' }), { status: 400 });
+  // As another program may have written it into the database.
+  const unreachable = await given.employee({ firstName: 'Глеб', lastName: 'Тихий' });
+  await vestnik.db.run(sql`update employees set email = '' where id = ${unreachable.id}`);
+  await api(admin).patch(`/api/employees/${unreachable.id}`, { position: 'Сторож' });
+  const { deal, stage } = await stages();
+  const robot = await given.robot(stage, 'send-email', { subject: 'Новая', text: 'Сделка', recipients: [person(unreachable), person(anna)] });
+  const alone = await given.robot(stage, 'send-email', { subject: 'Новая', text: 'Сделка', recipients: [person(unreachable)] });
+  const item = await deal();
+  await moved(item, stage);
+  await drain();
+  const run = await told.run(item, robot);
+  assert.equal(run.state, 'done');
+  assert.match(run.notes.join(), /Глеб Тихий: нет e-mail/);
+  const failed = await told.run(item, alone);
+  assert.equal(failed.state, 'failed');
+  assert.match(failed.explanation, /У сотрудника нет e-mail: Глеб Тихий/);
+  const deliveries = (await api(admin).get('/api/deliveries', { itemId: item.id })).items;
+  assert.deepEqual(deliveries.map((delivery: { address: string; state: string }) => [delivery.address, delivery.state]), [['anna@example.com', 'accepted']]);
 });
