@@ -31,6 +31,13 @@ test('the caller sees the storage of the company and the own one, and nobody els
   await asAdmin.refused('disk.storage.get', { id: 'abc' }, { error: 'ERROR_ARGUMENT' });
 });
 
+test('the fields of storages, folders and files are those they are shown with', async () => {
+  const folder = await asAdmin.call('disk.storage.addFolder', { id: root, data: { NAME: 'Поля' } });
+  const file = await asAdmin.call('disk.folder.uploadFile', { id: folder.ID, data: { NAME: 'поля.txt' }, fileContent: ['x', base64('x')] });
+  for (const [what, row] of [['storage', company], ['folder', folder], ['file', file]]) assert.deepEqual(Object.keys(await asAdmin.call(`disk.${what}.getFields`)), Object.keys(row), what);
+  assert.deepEqual(await asAdmin.call('disk.storage.getTypes'), ['user', 'common']);
+});
+
 test('a file is uploaded, read, renamed, moved, copied, binned, restored and deleted', async () => {
   const folder = await asAdmin.call('disk.storage.addFolder', { id: root, data: { NAME: 'Договоры' } });
   assert.deepEqual([typeof folder.ID, folder.TYPE, folder.STORAGE_ID, folder.PARENT_ID], ['number', 'folder', company.ID, company.ID]);

@@ -157,6 +157,32 @@ test('a notification reaches the bell, is read and deleted by its reader alone',
   await asAdmin.refused('im.notify.delete', { TAG: 'x' }, { error: 'PARAMS_ERROR' });
 });
 
+test('messages and notifications are found by a text, and all chats are read at once', async () => {
+  const boris = await given.employee({ firstName: 'Борис' });
+  const asBoris = await webhookOf(vestnik, boris);
+  const first = await asAdmin.call('im.message.add', { DIALOG_ID: boris.id, MESSAGE: 'Договор подписан' });
+  await asAdmin.call('im.message.add', { DIALOG_ID: boris.id, MESSAGE: 'Товар отправлен' });
+  const chatId = await asAdmin.call('im.chat.add', { TITLE: 'Про договор', USERS: [boris.id] });
+  const second = await asAdmin.call('im.message.add', { DIALOG_ID: `chat${chatId}`, MESSAGE: 'Договор у юриста' });
+  const ids = ({ messages }: { messages: { id: number }[] }) => messages.map((one) => one.id);
+  assert.deepEqual(ids(await asBoris.call('im.dialog.messages.search', { DIALOG_ID: admin.id, SEARCH_MESSAGE: 'договор' })), [first]);
+  assert.deepEqual(ids(await asBoris.call('im.dialog.messages.search', { CHAT_ID: chatId, SEARCH_MESSAGE: 'договор' })), [second]);
+  assert.deepEqual(ids(await asBoris.call('im.dialog.messages.search', { CHAT_ID: chatId, SEARCH_MESSAGE: 'договор', LAST_ID: second })), []);
+  await asBoris.refused('im.dialog.messages.search', { CHAT_ID: chatId, SEARCH_MESSAGE: 'до' }, { error: 'SEARCH_MESSAGE_ERROR' });
+  await asStranger.refused('im.dialog.messages.search', { CHAT_ID: chatId, SEARCH_MESSAGE: 'договор' }, { status: 403, error: 'ACCESS_ERROR' });
+  assert.deepEqual((await asBoris.call('im.counters.get')).TYPE.DIALOG > 0, true);
+  assert.equal(await asBoris.call('im.dialog.read.all'), true);
+  assert.equal((await asBoris.call('im.recent.list', { UNREAD_ONLY: 'Y' })).items.length, 0);
+
+  const told = await asAdmin.call('im.notify', { USER_ID: boris.id, MESSAGE: 'Счёт оплачен' });
+  await asAdmin.call('im.notify', { USER_ID: boris.id, MESSAGE: 'Склад закрыт' });
+  const found = await asBoris.call('im.notify.history.search', { SEARCH_TEXT: 'счёт' });
+  assert.deepEqual([found.total_results, found.notifications.map((one: { id: number }) => one.id)], [1, [told]]);
+  assert.equal((await asAdmin.call('im.notify.history.search', { SEARCH_TEXT: 'счёт' })).total_results, 0, 'Of others nothing is found.');
+  await asBoris.refused('im.notify.history.search', { SEARCH_TEXT: 'сч' }, { error: 'SEARCH_TEXT_ERROR' });
+  await asBoris.refused('im.notify.history.search', { SEARCH_TEXT: 'счёт', LAST_ID: 'x' }, { error: 'LAST_ID_STRING' });
+});
+
 test('a webhook without the scope says nothing', async () => {
   const narrow = await webhookOf(vestnik, admin, ['crm']);
   await narrow.refused('im.message.add', { DIALOG_ID: anna.id, MESSAGE: 'x' }, { status: 403, error: 'insufficient_scope' });

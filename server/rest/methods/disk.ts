@@ -149,6 +149,11 @@ export function diskMethods({ db, drive, people, publicUrl, links }: FamilyDeps)
     return { result: { field: 'file', uploadUrl: links.uploadUrl(actor, now, { folderId, name, isRenamed: given.generateUniqueName }) } };
   }
 
+  const fieldsOf = (what: 'storage' | 'folder' | 'file', names: readonly string[]) => defineMethod({
+    name: `disk.${what}.getFields`, scope, errors, about: `The fields of a ${what}.`, params: {},
+    run: () => ({ result: Object.fromEntries(names.map((name) => [name, { TYPE: 'string', USE_IN_FILTER: true, USE_IN_SHOW: true }])) }),
+  });
+
   const data = optionalMap(() => invalid(1));
   const uploading = { id, data, fileContent: anything, generateUniqueName: flag };
   const listing = { id, filter: optionalMap(), order: optionalMap(), start };
@@ -160,6 +165,15 @@ export function diskMethods({ db, drive, people, publicUrl, links }: FamilyDeps)
     defineMethod({
       name: 'disk.storage.getList', scope, errors, about: 'The storages the caller sees: the company’s and the own one.', params: { filter: optionalMap(), order: optionalMap(), start },
       run: async ({ actor }, given) => listed((await storages(actor)).map(({ row }) => row), given),
+    }),
+    fieldsOf('storage', ['ID', 'NAME', 'CODE', 'MODULE_ID', 'ENTITY_TYPE', 'ENTITY_ID', 'ROOT_OBJECT_ID']),
+    fieldsOf('folder', ['ID', 'NAME', 'CODE', 'STORAGE_ID', 'TYPE', 'REAL_OBJECT_ID', 'PARENT_ID', 'DELETED_TYPE', 'CREATE_TIME', 'UPDATE_TIME', 'DELETE_TIME', 'CREATED_BY', 'UPDATED_BY', 'DELETED_BY', 'DETAIL_URL']),
+    fieldsOf('file', [
+      'ID', 'NAME', 'CODE', 'STORAGE_ID', 'TYPE', 'PARENT_ID', 'DELETED_TYPE', 'GLOBAL_CONTENT_VERSION', 'FILE_ID', 'SIZE', 'CREATE_TIME', 'UPDATE_TIME', 'DELETE_TIME', 'CREATED_BY', 'UPDATED_BY', 'DELETED_BY',
+      'DOWNLOAD_URL', 'DETAIL_URL',
+    ]),
+    defineMethod({
+      name: 'disk.storage.getTypes', scope, errors, about: 'The kinds of storages there are: of people and of the company.', params: {}, run: () => ({ result: ['user', 'common'] }),
     }),
     defineMethod({
       name: 'disk.storage.get', scope, errors, about: 'A storage.', params: { id },

@@ -41,6 +41,7 @@ const editErrors: Translate = (error) => {
 const defaultMessages = 20;
 const maxMessages = 50;
 const membersListed = 1000;
+const shortestSearch = 3;
 
 export function dialogMethods({ db, chat, people, links }: FamilyDeps): Method[] {
   const scope = 'im';
@@ -175,6 +176,44 @@ export function dialogMethods({ db, chat, people, links }: FamilyDeps): Method[]
         if (upToId > 0) await chat.markRead(actor, found.id, upToId);
         const { membership } = await chat.find(actor, found.id);
         return { result: { dialogId: dialogId(found), chatId: found.id, lastId: membership?.readUpToId ?? 0, counter: await counterOf(actor, found.id) } };
+      },
+    }),
+    defineMethod({
+      name: 'im.dialog.read.all', scope, errors, about: 'The caller has read all chats.', params: {},
+      async run({ actor }) {
+        // What is read leaves the list of what is not, so the first page is always the next one.
+        for (let before = ''; ;) {
+          const { items } = await chat.list(actor, { scope: 'mine', onlyUnread: true, limit: 100 });
+          const unread = items.filter((one) => one.unreadCount > 0);
+          const key = unread.map((one) => one.id).join();
+          if (unread.length === 0 || key === before) return { result: true };
+          before = key;
+          for (const one of unread) {
+            const last = (await chat.messages(actor, one.id, { limit: 1 })).items[0]?.id ?? 0;
+            if (last > 0) await chat.markRead(actor, one.id, last);
+          }
+        }
+      },
+    }),
+    defineMethod({
+      name: 'im.dialog.messages.search', scope, errors, about: 'Messages of a chat that hold a text, newest first; LAST_ID takes up where a page ended.',
+      params: { CHAT_ID: anything, DIALOG_ID, SEARCH_MESSAGE: optionalText, LAST_ID: anything, LIMIT: anything },
+      differs: 'By text and id alone: dates and ORDER mean nothing.',
+      async run({ actor, now }, { SEARCH_MESSAGE = '', ...given }) {
+        const search = SEARCH_MESSAGE.trim();
+        if (search.length < shortestSearch) throw new RestError('SEARCH_MESSAGE_ERROR', `SEARCH_MESSAGE can't be less than ${shortestSearch} symbols`);
+        const chatId = toInteger(given.CHAT_ID);
+        const found = await chat.find(actor, await existing(actor, isMissing(given.DIALOG_ID) && chatId !== undefined ? `chat${chatId}` : given.DIALOG_ID));
+        const [before, wanted] = [cursorOf(given.LAST_ID, 'LAST_ID'), toInteger(given.LIMIT) ?? defaultMessages];
+        const limit = wanted > 0 ? Math.min(maxMessages, wanted) : defaultMessages;
+        const { items } = await chat.messages(actor, found.id, { search: search.slice(0, 255), ...(before === undefined ? {} : { before }), limit });
+        const directory = await people.directory(db);
+        return {
+          result: {
+            chat_id: found.id, messages: items.toReversed().map((message) => shown(actor, directory, message, found.membership?.readUpToId ?? 0)),
+            users: usersOf(directory, items.flatMap((message) => message.authorId ?? []), now), files: [],
+          },
+        };
       },
     }),
     writing('im.dialog.writing'),

@@ -14,6 +14,9 @@ const errors: Translate = (error) => (error.code === 'request.not_found' ? new R
 const maxMessage = 100_000;
 const maxAtOnce = 50;
 const maxMarked = 1000;
+const shortestSearch = 3;
+const searchPage = 100;
+const searchedAtMost = 2000;
 
 export function notifyMethods({ db, notifications, people }: FamilyDeps): Method[] {
   const scope = 'im';
@@ -66,6 +69,30 @@ export function notifyMethods({ db, notifications, people }: FamilyDeps): Method
             users: usersOf(directory, items.flatMap((row) => row.senderId ?? []), now),
           },
         };
+      },
+    }),
+    defineMethod({
+      name: 'im.notify.history.search', scope, errors, about: 'The caller’s notifications that hold a text, newest first, by 50; LAST_ID takes up where a page ended.',
+      params: { SEARCH_TEXT: optionalText, LAST_ID: anything, LIMIT: anything },
+      differs: `By text alone; looks at the newest ${searchedAtMost} from LAST_ID on, and total_results is what it found there.`,
+      async run({ actor, now }, { SEARCH_TEXT = '', LAST_ID, LIMIT }) {
+        const search = SEARCH_TEXT.trim().toLowerCase();
+        if (search.length < shortestSearch) throw new RestError('SEARCH_TEXT_ERROR', `SEARCH_TEXT can't be less than ${shortestSearch} symbols`);
+        const lastId = toInteger(LAST_ID);
+        if (!isMissing(LAST_ID) && lastId === undefined) throw new RestError('LAST_ID_STRING', "Last notification ID can't be string");
+        const wanted = toInteger(LIMIT) ?? maxAtOnce;
+        const limit = wanted > 0 ? Math.min(wanted, maxAtOnce) : maxAtOnce;
+        const found: Notification[] = [];
+        let cursor = lastId !== undefined && lastId > 0 ? lastId : undefined;
+        for (let looked = 0; looked < searchedAtMost && found.length < limit; looked += searchPage) {
+          const { items, nextCursor } = await notifications.list(actor, { ...(cursor === undefined ? {} : { cursor }), limit: searchPage });
+          found.push(...items.filter((row) => row.body.toLowerCase().includes(search)));
+          if (nextCursor === null) break;
+          cursor = Number(nextCursor);
+        }
+        const told = found.slice(0, limit);
+        const directory = await people.directory(db);
+        return { result: { chat_id: 0, total_results: told.length, notifications: shown(told, directory.company.timeZone), users: usersOf(directory, told.flatMap((row) => row.senderId ?? []), now) } };
       },
     }),
     defineMethod({
