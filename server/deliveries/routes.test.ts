@@ -105,6 +105,20 @@ test('a provider is set up, tested and its failure is told in the reader’s lan
   assert.equal((await call('admin', 'POST', `/api/deliveries/${unclear.body.deliveryId}/decision`, { decision: 'mark_sent' })).status, 204);
 });
 
+test('test messages are limited to a few a minute: the next one is told when, and is not queued', async () => {
+  const settings = { url: `http://127.0.0.1:${(gateway.address() as AddressInfo).port}/`, allowPrivateHost: true, fields: [{ name: 'to', value: '{phone}' }] };
+  const { body: provider } = await call('admin', 'POST', '/api/sms/providers', { type: 'http', name: 'Для проверки', settings, secrets: { token: 'x' } });
+  const ask = () => call('admin', 'POST', `/api/sms/providers/${provider.id}/test`, { phone: '89161234567' });
+  let answer = await ask();
+  let queued = 0;
+  for (; answer.status === 202 && queued < 10; queued++) answer = await ask();
+  assert.deepEqual([answer.status, answer.body.code], [429, 'request.too_many']);
+  assert.match(answer.body.message, /^Слишком много запросов подряд\. Повторите через \d+ секунд[уы]?\.$/);
+  assert.ok(queued <= 5, `${queued} were taken.`);
+  const { items } = (await call('admin', 'GET', `/api/deliveries?senderId=${provider.id}&channel=sms`)).body;
+  assert.equal(items.length, queued);
+});
+
 test('a stranger’s callback is told nothing, whatever he sends', async () => {
   for (const [url, type, payload] of [
     ['/api/sms/callbacks/1/guess', 'application/x-www-form-urlencoded', 'a=%00b&a=c'], ['/api/sms/callbacks/0/x', 'text/xml', '<a/>'], ['/api/sms/callbacks/x/y', 'application/json', '{'],
