@@ -74,3 +74,19 @@ test('no address stands twice among the routes', () => {
   assert.ok(paths.length > 20, 'the routes are written in another way');
   assert.deepEqual(paths.filter((path, index) => paths.indexOf(path) !== index), [], 'the first of two is taken, and the other never seen');
 });
+
+test('every address that stands in a page leads to a page', () => {
+  const router = readFileSync(join(root, 'web/router.ts'), 'utf8');
+  let parent = '';
+  const pages = [...router.matchAll(/path: '([^']*)'(?=,)|^ {4}children/gm)].flatMap(([, path]) => {
+    if (path === undefined) return [];
+    if (path.startsWith('/')) parent = path;
+    return [path.startsWith('/') ? path : `${parent}/${path}`];
+  }).filter((path) => !path.includes('(.*)'));
+  assert.ok(pages.length > 30);
+  const patterns = pages.map((path) => new RegExp(`^${path.replace(/\/$/, '').replaceAll(/\/:\w+(\([^)]*\))?(\?)?/g, (_whole, kind: string | undefined, optional: string | undefined) => `(/${kind ?? '[^/]+'})${optional ?? ''}`)}/?$`));
+  assert.deepEqual(offencesOf(({ path, text }) => [...text.matchAll(/(?:\bto=|\bback=|\bto: |push\(|replace\(|path: )["']\/((?!api\/|rest\/)[\w/-]*)["']/g)]
+    .map(([, address]) => `/${address}`)
+    .filter((address) => path !== 'web/router.ts' && address !== '/' && !patterns.some((pattern) => pattern.test(address)))
+    .map((address) => `${path} leads to ${address}, where there is no page: see web/router.ts.`)), []);
+});

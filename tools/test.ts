@@ -20,7 +20,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 async function findTestFiles(prefixes: string[]): Promise<string[]> {
   const wanted = prefixes.map((prefix) => relative(root, join(process.cwd(), prefix)));
   const files: string[] = [];
-  for await (const file of glob('{server,shared,web,test,tools,bench}/**/*.test.ts', { cwd: root })) {
+  for await (const file of glob('{server,shared,web,test,tools,bench}/**/*.test.ts', { cwd: root, exclude: (name) => name === 'dist' })) {
     if (wanted.length === 0 || wanted.some((prefix) => file.startsWith(prefix))) files.push(file);
   }
   return files.sort();

@@ -9,6 +9,13 @@ import { defineConfig } from 'vite';
 import { webKit } from '../tools/web-kit.ts';
 
 const colors = { primary: 'ink', secondary: 'blue', success: 'green', info: 'blue', warning: 'yellow', error: 'red', neutral: 'slate' };
+/** Under the mouse: paler, but still to be read. Written out, for Tailwind finds what stands in a source. */
+const hovers = {
+  primary: 'hover:bg-primary/90 active:bg-primary/90',
+  success: 'hover:bg-success/90 active:bg-success/90',
+  warning: 'hover:bg-warning/90 active:bg-warning/90',
+  error: 'hover:bg-error/90 active:bg-error/90',
+};
 const server = process.env.VESTNIK_URL ?? 'http://127.0.0.1:3000';
 
 // Vite asks for a default export.
@@ -26,7 +33,12 @@ export default defineConfig({
       // templates; those imported by their path stand here.
       experimental: { componentDetection: ['Toaster', 'OverlayProvider', 'DropdownMenu', 'Popover'] },
       colorMode: true,
-      ui: { colors },
+      ui: {
+        colors,
+        button: { compoundVariants: Object.entries(hovers).map(([color, paler]) => ({ color, variant: 'solid', class: paler })) },
+        // With the radius of everything else so small a box would be round, like a choice of one.
+        checkbox: { slots: { base: 'rounded-[0.25rem]' } },
+      },
       icon: { clientBundle: false },
     }),
   ],

@@ -229,7 +229,7 @@ export interface TestVestnik {
   stop(): Promise<void>;
 }
 
-export interface TestVestnikOptions extends Partial<Pick<VestnikOptions, 'services' | 'publicUrl' | 'trustProxy' | 'guessesPerMinute' | 'logLevel' | 'allowedPrivateHosts' | 'allowsPrivatePushHosts' | 'tls' | 'restLimits'>> {
+export interface TestVestnikOptions extends Partial<Pick<VestnikOptions, 'services' | 'publicUrl' | 'trustProxy' | 'guessesPerMinute' | 'logLevel' | 'allowedPrivateHosts' | 'allowsPrivatePushHosts' | 'tls' | 'restLimits' | 'maxFileBytes'>> {
   /** When the clock stands still at first. */
   startsAt?: string;
   /** Another clock altogether: `() => new Date()` for a real one. */

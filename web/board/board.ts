@@ -290,16 +290,21 @@ export function useBoard(source: MaybeRefOrGetter<{ itemTypeId: number; pipeline
     return { done, refused };
   }
 
-  async function add(stageId: number, title: string): Promise<Item> {
+  async function make(stageId: number, title: string): Promise<Item> {
     const { itemTypeId, pipelineId } = asked.value ?? { itemTypeId: 0, pipelineId: 0 };
     const made = await api.post<Item>('/api/items', { itemTypeId, pipelineId, stageId, title });
-    place(made.id, made);
-    count(stageId, 1, made);
-    readSummarySoon();
+    add(made);
     return made;
   }
 
-  return { columns, column, summaries, isSummaryKnown, summaryError, show, readMore, move, remove, add, find, startOver, retrySummary: readSummary };
+  /** A new item, made here or elsewhere. */
+  function add(made: Item): void {
+    place(made.id, made);
+    count(made.stageId, 1, made);
+    readSummarySoon();
+  }
+
+  return { columns, column, summaries, isSummaryKnown, summaryError, show, readMore, move, remove, make, add, find, startOver, retrySummary: readSummary };
 }
 
 export type Board = ReturnType<typeof useBoard>;

@@ -1,5 +1,5 @@
 /** Time zones, currencies, countries: as the browser knows and names them, in the language of the screen. */
-import { language } from '../text.ts';
+import { language, t } from '../text.ts';
 
 export function browserTimeZone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -18,6 +18,19 @@ function offsetOf(timeZone: string, at: Date): { label: string; minutes: number 
   return { label: name === 'GMT' ? 'UTC' : name.replace('GMT', 'UTC').replace(/:00$/, '').replace(/([+-])0(\d)/, '$1$2'), minutes: (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) };
 }
 
+/** Cities that have a name in every language of ours; the others are called as the world's table of zones calls them. */
+const namedCities = new Set('Moscow Kaliningrad Samara Saratov Volgograd Ulyanovsk Astrakhan Kirov Yekaterinburg Omsk Novosibirsk Barnaul Tomsk Novokuznetsk Krasnoyarsk Irkutsk Chita Yakutsk Khandyga Vladivostok Ust-Nera Magadan Sakhalin Srednekolymsk Kamchatka Anadyr Simferopol Minsk Kiev Kyiv Chisinau Almaty Qyzylorda Qostanay Aqtobe Aqtau Atyrau Oral Tashkent Samarkand Bishkek Dushanbe Ashgabat Yerevan Tbilisi Baku Riga Vilnius Tallinn Helsinki Warsaw Prague Berlin Vienna Paris Madrid Rome London Istanbul Jerusalem Dubai Shanghai Tokyo Bangkok New_York Chicago Los_Angeles'.split(' '));
+
+function cityOf(timeZone: string): string {
+  const city = timeZone.split('/').at(-1) ?? timeZone;
+  return namedCities.has(city) ? t(`web.zone.${city.toLowerCase().replaceAll('-', '_')}`) : city.replaceAll('_', ' ');
+}
+
+/** «Москва (UTC+3)» */
+export function timeZoneName(timeZone: string): string {
+  return `${cityOf(timeZone)} (${offsetOf(timeZone, new Date()).label})`;
+}
+
 /** From west to east. */
 export function timeZones(): Place[] {
   const at = new Date();
@@ -26,10 +39,9 @@ export function timeZones(): Place[] {
   return [...names]
     .map((value) => {
       const offset = offsetOf(value, at);
-      const city = (value.split('/').at(-1) ?? value).replaceAll('_', ' ');
-      return { value, label: `${city} (${offset.label})`, words: value, minutes: offset.minutes };
+      return { value, label: `${cityOf(value)} (${offset.label})`, words: value, minutes: offset.minutes };
     })
-    .sort((a, b) => a.minutes - b.minutes || a.label.localeCompare(b.label));
+    .sort((a, b) => a.minutes - b.minutes || a.label.localeCompare(b.label, language.value));
 }
 
 export function currencies(): Place[] {

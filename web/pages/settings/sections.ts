@@ -1,4 +1,4 @@
-/** What there is to set, in groups. A line whose page is not there (yet) is left out. */
+/** What there is to set, in groups. */
 export interface SettingsSection {
   id: string;
   to: string;
@@ -12,7 +12,7 @@ export const groups: readonly { id: string; sections: readonly SettingsSection[]
     sections: [
       { id: 'profile', to: '/settings/profile', icon: 'i-lucide-user' },
       { id: 'security', to: '/settings/security', icon: 'i-lucide-shield-check' },
-      { id: 'notifications', to: '/settings/notifications', icon: 'i-lucide-bell-ring' },
+      { id: 'notifications', to: '/notifications?settings=1', icon: 'i-lucide-bell-ring' },
       { id: 'tokens', to: '/settings/tokens', icon: 'i-lucide-key-round' },
     ],
   },
