@@ -13,6 +13,9 @@ import { onForget } from '../session.ts';
 
 export type Message = Json<ContractMessage>;
 
+/** What the contract takes as the body of a message. */
+export const maxMessageLength = 100_000;
+
 export interface Waiting {
   clientId: string;
   chatId: number;
