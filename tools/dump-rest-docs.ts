@@ -55,6 +55,11 @@ which the official clients ask for.
 - **Robots** start on whatever REST creates and moves, as on what people do.
 - **Addresses of files** (DOWNLOAD_URL, downloadUrl, urlMachine, urlDownload, uploadUrl) need no sign-in: they are signed for the employee who asked,
   are good for an hour, and ask for his rights each time they are used. showUrl and url want a sign-in. Files always come as attachments.
+- **Methods that are not there**, because what they speak of is not: of records, details.configuration, products, recurring deals, payments,
+  deliveries, activities and what the timeline holds besides comments; of the messenger, im.chat.updateColor and updateAvatar, im.dialog.unread,
+  im.message.share and command, im.notify.answer, confirm and schema.get, im.recent.hide and unread, im.user.status and the departments of im;
+  of Drive, rights, links of folders, folder.copyTo and shareToUser, storage.getForApp and rename, file.search and version.get;
+  user.userfield, workflows and their tasks, bots and mail services. Departments are department.* here.
 - **Dates** are told with the offset of the company's time zone; a date without an offset is the company's.
 
 ## What was run
