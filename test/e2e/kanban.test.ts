@@ -156,6 +156,21 @@ test('a list is sorted, edited in place and worked on as a whole', { skip: brows
   await row.getByText('999 ₽').waitFor();
   await picture(page, 'list');
   assert.deepEqual(await browser.accessibility(page), []);
+
+  // A saved view keeps the order beside the filter.
+  await page.getByRole('searchbox').fill('Строка 299');
+  await page.getByText('1 элемент', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Сохранить фильтр' }).click();
+  await page.getByLabel('Название', { exact: true }).fill('Тридцатые');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Тридцатые', exact: true }).waitFor();
+  await page.goto(`/crm/deal/list?pipeline=${pipeline.id}`);
+  await page.getByText('300 элементов').waitFor();
+  await page.getByRole('button', { name: 'Тридцатые', exact: true }).click();
+  await page.getByText('1 элемент', { exact: true }).waitFor();
+  assert.equal(new URL(page.url()).searchParams.get('sort'), 'amount');
+  await page.getByRole('button', { name: 'Сбросить' }).click();
+  await page.getByText('300 элементов').waitFor();
   await page.getByRole('checkbox', { name: 'Выбрать все на странице' }).click();
   await page.getByRole('button', { name: 'Выбрать все 300' }).click();
   await page.getByRole('toolbar').getByText('Выбрано 300').waitFor();
@@ -319,6 +334,8 @@ test('a finger that rests on a card drags it', { skip: browser.missing }, async 
 
 test('anything is found from anywhere by a few letters', { skip: browser.missing }, async () => {
   await given.item({ title: 'Палитра находит' });
+  await api(admin).post('/api/chats', { kind: 'open', title: 'Чат летучки', memberIds: [anna.id] });
+  await api(anna).post('/api/posts', { title: 'Летучка по пятницам', body: 'В десять.', audience: [{ kind: 'everyone' }] });
   const page = await browser.signIn(admin);
   await page.goto('/crm/deal');
   await page.getByRole('region').first().waitFor();
@@ -329,6 +346,9 @@ test('anything is found from anywhere by a few letters', { skip: browser.missing
   assert.deepEqual(await browser.accessibility(page), []);
   await page.getByPlaceholder('Что найти?').fill('петрова');
   await page.getByRole('option', { name: /Анна Петрова/ }).waitFor();
+  await page.getByPlaceholder('Что найти?').fill('летучк');
+  await page.getByRole('option', { name: /Чат летучки/ }).waitFor();
+  await page.getByRole('option', { name: /Летучка по пятницам/ }).waitFor();
   await page.getByPlaceholder('Что найти?').fill('лид: спи');
   await page.getByRole('option', { name: 'Лид: список' }).waitFor();
   await page.keyboard.press('Enter');

@@ -25,6 +25,20 @@ export interface ViewLook {
 }
 export type ViewQuery = ItemQuery & { look?: ViewLook };
 
+const codesOf = (value: unknown): string[] | undefined => (Array.isArray(value) ? value.filter((code) => typeof code === 'string') : undefined);
+
+/** Out of a saved view: what is not one is left out. */
+export function parseLook(value: unknown): ViewLook {
+  if (typeof value !== 'object' || value === null) return {};
+  const look: ViewLook = {};
+  if ('sort' in value && typeof value.sort === 'string') look.sort = value.sort;
+  if ('direction' in value && (value.direction === 'asc' || value.direction === 'desc')) look.direction = value.direction;
+  if ('columns' in value) look.columns = codesOf(value.columns);
+  if ('cards' in value) look.cards = codesOf(value.cards);
+  if ('withFinal' in value && typeof value.withFinal === 'boolean') look.withFinal = value.withFinal;
+  return look;
+}
+
 export const nothingAsked: ItemQuery = { search: '', filters: [] };
 
 export function isAsking(query: ItemQuery): boolean {
