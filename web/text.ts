@@ -3,11 +3,11 @@
  *
  * `locales/<language>/web.json` is there before the first page is drawn; other areas come with the route that names them
  * (`meta: { texts: ['web-crm'] }`). `t` is reactive: when the language changes, what was drawn is drawn anew.
- * A missing key gives the key back, a missing parameter its name in braces.
+ * A missing key gives the key back; without a parameter the text stays as it is written.
  */
+import { IntlMessageFormat } from 'intl-messageformat';
 import { ref } from 'vue';
 import type { Language } from '../shared/api/people.ts';
-import { fillMessage, type Message, type MessageValue, parseMessage } from './message.ts';
 
 export type TextParams = Readonly<Record<string, string | number | boolean | Date | null | undefined | readonly string[]>>;
 
@@ -23,7 +23,7 @@ const sources: Record<Language, Map<string, string>> = { ru: new Map(), en: new 
 const arrivals = ref(0);
 const areas = new Set<string>(['web']);
 const loaded = new Set<string>();
-const parsed: Record<Language, Map<string, Message>> = { ru: new Map(), en: new Map() };
+const parsed: Record<Language, Map<string, IntlMessageFormat>> = { ru: new Map(), en: new Map() };
 
 function keptLanguage(): Language | undefined {
   const kept = localStorage.getItem('vestnik.language');
@@ -74,19 +74,14 @@ export function t(key: string, params?: TextParams): string {
   const source = sourceOf(key);
   if (source === undefined) return key;
   if (!source.includes('{') && !source.includes("'")) return source;
-  let message = parsed[here].get(key);
-  if (!message) parsed[here].set(key, (message = parse(source)));
-  const values: Record<string, MessageValue> = {};
-  for (const [name, value] of Object.entries(params ?? {})) values[name] = isList(value) ? lists[here].format(value) : value;
-  return fillMessage(message, here, values);
-}
-
-/** A broken text is shown as it stands: a little wrong, but it can be read. */
-function parse(source: string): Message {
+  let format = parsed[here].get(key);
+  if (!format) parsed[here].set(key, (format = new IntlMessageFormat(source, here, undefined, { ignoreTag: true })));
+  const values: Record<string, string | number | boolean | Date | null> = {};
+  for (const [name, value] of Object.entries(params ?? {})) if (value !== undefined) values[name] = isList(value) ? lists[here].format(value) : value;
   try {
-    return parseMessage(source);
+    return String(format.format(values));
   } catch {
-    return [source];
+    return source;
   }
 }
 

@@ -4,6 +4,8 @@ export interface SettingsSection {
   to: string;
   icon: string;
   isForAdmins?: boolean;
+  /** Not in the menu of others, but a link leads them there, and shows what they may see. */
+  isOpenToRead?: boolean;
 }
 
 export const groups: readonly { id: string; sections: readonly SettingsSection[] }[] = [
@@ -19,8 +21,8 @@ export const groups: readonly { id: string; sections: readonly SettingsSection[]
   {
     id: 'company',
     sections: [
-      { id: 'company', to: '/settings/company', icon: 'i-lucide-building-2', isForAdmins: true },
-      { id: 'calendar', to: '/settings/calendar', icon: 'i-lucide-calendar-clock', isForAdmins: true },
+      { id: 'company', to: '/settings/company', icon: 'i-lucide-building-2', isForAdmins: true, isOpenToRead: true },
+      { id: 'calendar', to: '/settings/calendar', icon: 'i-lucide-calendar-clock', isForAdmins: true, isOpenToRead: true },
     ],
   },
   {
@@ -37,7 +39,7 @@ export const groups: readonly { id: string; sections: readonly SettingsSection[]
     sections: [
       { id: 'mail', to: '/settings/mail', icon: 'i-lucide-mail', isForAdmins: true },
       { id: 'sms', to: '/settings/sms', icon: 'i-lucide-message-square-text', isForAdmins: true },
-      { id: 'deliveries', to: '/settings/deliveries', icon: 'i-lucide-send', isForAdmins: true },
+      { id: 'deliveries', to: '/settings/deliveries', icon: 'i-lucide-send', isForAdmins: true, isOpenToRead: true },
       { id: 'budgets', to: '/settings/budgets', icon: 'i-lucide-gauge', isForAdmins: true },
       { id: 'integrations', to: '/settings/integrations', icon: 'i-lucide-webhook' },
       { id: 'health', to: '/settings/health', icon: 'i-lucide-activity', isForAdmins: true },
