@@ -22,7 +22,9 @@ async function titled(page: Page, fits: (title: string) => boolean): Promise<voi
 
 test('a robot rings the bell of every member of the department, live; each reads his own', { skip: browser.missing }, async () => {
   const [a, b] = await Promise.all([browser.signIn(anna), browser.signIn(boris)]);
-  await Promise.all([a.goto('/feed'), b.goto('/notifications')]);
+  // What pops up comes when the page is quiet.
+  const alerts = a.waitForResponse((response) => /\/alerts-[^/]*\.js$/.test(response.url()));
+  await Promise.all([a.goto('/feed'), b.goto('/notifications'), alerts]);
   await b.getByText('Уведомлений пока нет').waitFor();
   await a.getByRole('button', { name: /^Уведомления/ }).waitFor();
   const deal = await given.item({ pipelineId: pipeline.id, title: 'Окна <script>alert(1)</script>' });
