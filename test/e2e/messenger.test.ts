@@ -227,6 +227,125 @@ test('60,000 characters, a picture that is no picture, and 500 members harm nobo
   await picture(page, 'messenger-500');
 });
 
+test('three people share an open group: found, joined, pinned in, handed over, left, and what is refused is not lost', { skip: browser.missing }, async () => {
+  const [a, b, v] = await Promise.all([browser.signIn(anna), browser.signIn(boris), browser.signIn(vera)]);
+  const title = 'Курилка العربية 漢字 <img src=x onerror=alert(1)>';
+  const { id: chatId } = await api(anna).post('/api/chats', { kind: 'open', title, memberIds: [boris.id] });
+  await api(anna).post(`/api/chats/${chatId}/messages`, { body: 'Адрес склада: [b]Складская, 7[/b] <script>alert(1)</script>' });
+  await db.run(sql`insert into messages (chat_id, author_id, body, created_at) select ${chatId}, ${boris.id}, 'болтовня ' || n, now() from generate_series(1, 150) n`);
+  await Promise.all([a.goto(`/messenger/${chatId}`), b.goto(`/messenger/${chatId}`)]);
+
+  // Whoever is not in it finds it, reads it, joins it, and the others see that at once.
+  await v.goto('/messenger');
+  await v.getByRole('button', { name: 'Новый чат' }).first().click();
+  await v.getByRole('tab', { name: 'Открытые' }).click();
+  await v.getByRole('dialog').getByRole('listitem').filter({ hasText: 'Курилка' }).getByRole('button', { name: 'Посмотреть' }).click();
+  await log(v).getByText('болтовня 150', { exact: true }).waitFor();
+  assert.equal(await editor(v).count(), 0);
+  await v.getByRole('button', { name: 'Вступить' }).click();
+  await write(v, 'и я с вами');
+  for (const page of [a, b]) {
+    await log(page).getByText(/вступает в чат/).waitFor();
+    await log(page).getByText('и я с вами').waitFor();
+  }
+
+  // Pinned by one, it stands on top for all, and leads to its place however far away that is.
+  const { items } = await api(anna).get(`/api/chats/${chatId}/messages`, { search: 'Складская' });
+  await b.goto(`/messenger/${chatId}?message=${items[0].id}`);
+  const address = log(b).getByRole('article').filter({ hasText: 'Адрес склада' });
+  await address.getByText('Складская, 7').click({ button: 'right' });
+  await b.getByRole('menuitem', { name: 'Закрепить' }).click();
+  const pins = v.getByRole('region', { name: 'Закреплённые сообщения' });
+  await pins.getByText('Адрес склада: Складская, 7').waitFor();
+  await log(v).getByText(/закрепляет сообщение/).waitFor();
+  await pins.getByRole('button', { name: /К закреплённому/ }).click();
+  await log(v).getByText('Складская, 7').waitFor();
+  await picture(v, 'messenger-pinned');
+  assert.deepEqual(await browser.accessibility(v), []);
+  await pins.getByRole('button', { name: 'Открепить' }).click();
+  await a.getByRole('region', { name: 'Закреплённые сообщения' }).waitFor({ state: 'detached' });
+
+  // Files dropped anywhere on the chat: several, an empty one, a picture that is none.
+  const dropped = await a.evaluateHandle(`(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(['смета'], 'смета.txt', { type: 'text/plain' }));
+    data.items.add(new File([], 'пустой.txt', { type: 'text/plain' }));
+    data.items.add(new File(['<script>alert(1)</script>'], 'не фото.png', { type: 'image/png' }));
+    return data;
+  })()`);
+  await log(a).dispatchEvent('dragenter', { dataTransfer: dropped });
+  await log(a).dispatchEvent('drop', { dataTransfer: dropped });
+  const section = a.getByRole('region', { name: 'Переписка' });
+  for (const name of ['смета.txt', 'пустой.txt', 'не фото.png']) await section.getByText(name).first().waitFor();
+  await a.getByRole('progressbar').waitFor({ state: 'detached' });
+  await write(a, 'вот файлы');
+  const withFiles = log(b).getByRole('article').filter({ hasText: 'вот файлы' });
+  await b.getByRole('button', { name: 'К последним сообщениям' }).click();
+  for (const name of ['смета.txt', 'пустой.txt', 'не фото.png']) await withFiles.getByText(name).first().waitFor();
+
+  // Longer than a message may be: said in words, and it stays where it can be cut.
+  await editor(a).click();
+  await a.keyboard.insertText(`начало ${'ж'.repeat(100_500)}`);
+  await a.keyboard.press('Enter');
+  await a.getByText(/помещается 100\s000\. Сократите/).first().waitFor();
+  await editor(a).getByText('начало').waitFor();
+  await a.keyboard.press('ControlOrMeta+A');
+  await a.keyboard.press('Delete');
+
+  // An answer to what was deleted meanwhile is refused, and comes back to be changed.
+  const said = log(a).getByRole('article').filter({ hasText: 'и я с вами' });
+  await said.getByText('и я с вами').click({ button: 'right' });
+  await a.getByRole('menuitem', { name: 'Ответить' }).click();
+  await editor(a).click();
+  await a.keyboard.insertText('рада тебя видеть');
+  await db.run(sql`update messages set deleted_at = now() where chat_id = ${chatId} and body = 'и я с вами'`);
+  await a.keyboard.press('Enter');
+  await log(a).getByRole('alert').waitFor();
+  await log(a).getByRole('button', { name: 'Вернуть в поле' }).click();
+  await log(a).getByRole('alert').waitFor({ state: 'detached' });
+  await editor(a).getByText('рада тебя видеть').waitFor();
+
+  // Muted, it stays silent; handed over, it has another owner; who leaves reads on as a guest of an open group.
+  await a.getByRole('button', { name: 'О чате' }).click();
+  const about = a.getByRole('complementary', { name: 'О чате' });
+  await about.getByRole('switch', { name: 'Без уведомлений' }).click();
+  await a.getByRole('list', { name: 'Чаты' }).getByLabel('Без звука').waitFor();
+  await about.getByRole('button', { name: 'Действия: Борис Волков' }).click();
+  await a.getByRole('menuitem', { name: 'Передать чат' }).click();
+  await a.getByRole('dialog').getByRole('button', { name: 'Передать чат' }).click();
+  await log(b).getByText(/теперь владелец — Борис Волков/).waitFor();
+  await about.getByRole('button', { name: 'Выйти из чата' }).click();
+  await a.getByRole('dialog').getByRole('button', { name: 'Выйти из чата' }).click();
+  await log(b).getByText('Анна Белова покидает чат').waitFor();
+  const { membership } = await api(boris).get(`/api/chats/${chatId}`);
+  assert.equal(membership.role, 'owner');
+});
+
+test('what was written without a line is sent once from the next tab when this one was closed', { skip: browser.missing }, async () => {
+  const chatId = await group('Закрытая вкладка', [boris]);
+  const page = await browser.signIn(anna);
+  await page.goto(`/messenger/${chatId}`);
+  await editor(page).waitFor();
+  const context = page.context();
+  await context.setOffline(true);
+  await write(page, 'написано в метро');
+  await log(page).getByText('Отправится, когда появится связь').waitFor();
+  await page.close();
+  await context.setOffline(false);
+  const next = await context.newPage();
+  // Any page of ours sends it: the messenger need not be opened.
+  await next.goto('/feed');
+  for (;;) {
+    const { items } = await api(boris).get(`/api/chats/${chatId}/messages`);
+    if (items.some((message: { body: string }) => message.body === 'написано в метро')) break;
+    await next.evaluate('new Promise(requestAnimationFrame)');
+  }
+  await next.goto(`/messenger/${chatId}`);
+  await log(next).getByText('написано в метро').waitFor();
+  const rows = await db.rows(sql`select from messages where chat_id = ${chatId} and body = 'написано в метро'`);
+  assert.equal(rows.length, 1);
+});
+
 test('English, dark, and a phone: list and conversation are two screens', { skip: browser.missing }, async () => {
   const chatId = await group('Phone', [boris]);
   await api(boris).post(`/api/chats/${chatId}/messages`, { body: 'Здравствуйте' });
