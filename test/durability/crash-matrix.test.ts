@@ -40,14 +40,15 @@ interface Outcome {
 }
 
 /**
- * Where to die: before each statement; on the answer of each that writes; right after sending what
- * writes, when the server may or may not have it.
+ * Where to die: on the answer of each statement that writes; right after sending it, when the server may or may not have
+ * it; before each of the others, unless the answer before it is such a place already.
  */
 function deathsAt(statements: readonly string[], { first, last }: { first: number; last: number }): Death[] {
   const writes = (text: string) => /insert into|update |delete from|commit|nextval|notify/i.test(text);
   return statements.flatMap((text, at): Death[] => {
     if (at < first || at > last) return [];
-    return [{ when: 'before', at }, ...(writes(text) ? [{ when: 'sent', at } as const, { when: 'answered', at } as const] : [])];
+    const isBetween = at > first && writes(statements[at - 1] ?? '');
+    return [...(isBetween ? [] : [{ when: 'before', at } as const]), ...(writes(text) ? [{ when: 'sent', at } as const, { when: 'answered', at } as const] : [])];
   });
 }
 

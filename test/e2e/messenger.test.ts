@@ -162,6 +162,7 @@ test('a chat of thousands opens at its first unread, draws few, and scrolls to b
   await db.run(sql`insert into messages (chat_id, author_id, body, created_at) select ${chatId}, ${boris.id}, 'строка ' || n, now() - interval '1 day' + n * interval '10 seconds' from generate_series(1, 5000) n`);
   const [{ id: middle } = { id: 0 }] = await db.rows<{ id: number }>(sql`select id from messages where chat_id = ${chatId} and body = 'строка 2500'`);
   await db.run(sql`update chat_members set read_up_to_id = ${middle} where chat_id = ${chatId} and employee_id = ${anna.id}`);
+  await db.run(sql`insert into message_word_queue (chat_id, message_id) select chat_id, id from messages where chat_id = ${chatId}`);
   const page = await browser.signIn(anna);
   await page.goto(`/messenger/${chatId}`);
   await log(page).getByText('Новые сообщения').waitFor();
@@ -233,6 +234,7 @@ test('three people share an open group: found, joined, pinned in, handed over, l
   const { id: chatId } = await api(anna).post('/api/chats', { kind: 'open', title, memberIds: [boris.id] });
   await api(anna).post(`/api/chats/${chatId}/messages`, { body: 'Адрес склада: [b]Складская, 7[/b] <script>alert(1)</script>' });
   await db.run(sql`insert into messages (chat_id, author_id, body, created_at) select ${chatId}, ${boris.id}, 'болтовня ' || n, now() from generate_series(1, 150) n`);
+  await db.run(sql`update chat_members set read_up_to_id = (select max(id) from messages where chat_id = ${chatId}) where chat_id = ${chatId}`);
   await Promise.all([a.goto(`/messenger/${chatId}`), b.goto(`/messenger/${chatId}`)]);
 
   // Whoever is not in it finds it, reads it, joins it, and the others see that at once.
@@ -258,7 +260,7 @@ test('three people share an open group: found, joined, pinned in, handed over, l
   const pins = v.getByRole('region', { name: 'Закреплённые сообщения' });
   await pins.getByText('Адрес склада: Складская, 7').waitFor();
   await log(v).getByText(/закрепляет сообщение/).waitFor();
-  await pins.getByRole('button', { name: /К закреплённому/ }).click();
+  await pins.getByRole('button', { name: /^Закреплённое сообщение/ }).click();
   await log(v).getByText('Складская, 7').waitFor();
   await picture(v, 'messenger-pinned');
   assert.deepEqual(await browser.accessibility(v), []);
