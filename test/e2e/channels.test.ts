@@ -198,7 +198,7 @@ test('who is no administrator sees neither accounts nor health', { skip: browser
   const page = await browser.signIn(anna);
   for (const path of ['mail', 'sms', 'health']) {
     await page.goto(`/settings/${path}`);
-    await page.getByRole('alert').first().waitFor();
+    await page.getByText('Эти настройки меняет администратор').waitFor();
   }
   assert.equal(await page.getByRole('link', { name: 'Здоровье системы' }).count(), 0);
 });
