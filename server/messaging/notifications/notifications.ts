@@ -65,6 +65,16 @@ export function createNotifications({ db, live, people, crm, push, now }: { db: 
     });
   });
 
+  const toNew = (row: NotificationToWrite) => ({ ...row, link: row.link ?? null, robotId: row.robotId ?? null });
+
+  async function announce(tx: Tx, rows: readonly NotificationToWrite[]): Promise<void> {
+    const employeeIds = [...new Set(rows.map((row) => row.employeeId))];
+    await Promise.all([
+      push.queue(tx, employeeIds.map((employeeId) => ({ employeeId, kind: 'bell', subjectId: 0 }))),
+      live.publish(tx, employeeIds.map((id) => ({ topic: `employee:${id}`, what: 'notifications' }))),
+    ]);
+  }
+
   return {
     async list(actor: Actor, query: NotificationsQuery): Promise<{ items: Notification[]; nextCursor: string | null }> {
       const rows = await store.list(db, actor.employeeId, { ...query, limit: query.limit + 1 });
@@ -114,16 +124,16 @@ export function createNotifications({ db, live, people, crm, push, now }: { db: 
       });
     },
 
-    /** Many at once, in the transaction given: for robots' unit of work. Returns their ids. */
-    async writeNotifications(tx: Tx, rows: readonly NotificationToWrite[]): Promise<number[]> {
-      if (rows.length === 0) return [];
-      const employeeIds = [...new Set(rows.map((row) => row.employeeId))];
-      const [ids] = await Promise.all([
-        store.insertNotifications(tx, rows.map((row) => ({ ...row, link: row.link ?? null, robotId: row.robotId ?? null })), now()),
-        push.queue(tx, employeeIds.map((employeeId) => ({ employeeId, kind: 'bell', subjectId: 0 }))),
-        live.publish(tx, employeeIds.map((id) => ({ topic: `employee:${id}`, what: 'notifications' }))),
-      ]);
-      return ids;
+    /** Many at once, in the transaction given: for robots' unit of work. */
+    async writeNotifications(tx: Tx, rows: readonly NotificationToWrite[]): Promise<void> {
+      if (rows.length === 0) return;
+      await Promise.all([store.insertNotifications(tx, rows.map(toNew), now()), announce(tx, rows)]);
+    },
+
+    /** One, in the transaction given. Returns its id. */
+    async writeNotification(tx: Tx, row: NotificationToWrite): Promise<number> {
+      const [id] = await Promise.all([store.insertNotification(tx, toNew(row), now()), announce(tx, [row])]);
+      return id;
     },
   };
 }

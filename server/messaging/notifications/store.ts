@@ -1,5 +1,5 @@
 /** All SQL of the bell. */
-import { empty, json, type Queryable, sql, type Tx } from '../../db/db.ts';
+import { empty, json, type Queryable, sql, type Sql, type Tx } from '../../db/db.ts';
 import type { NotificationsQuery } from '../../../shared/api/notifications.ts';
 
 export interface NotificationRow {
@@ -29,24 +29,31 @@ const maxStatementChars = 8_000_000;
 
 const columns = sql`id, sender_id, body, item_id, link, run_id, robot_id, created_at, read_at`;
 
-export async function insertNotifications(tx: Tx, rows: readonly NewNotification[], createdAt: Date): Promise<number[]> {
-  const statements: Promise<{ id: number }[]>[] = [];
+const insertion = (rows: readonly NewNotification[], createdAt: Date): Sql => sql`
+  insert into notifications (employee_id, sender_id, body, item_id, link, run_id, robot_id, created_at)
+  select n.*, ${createdAt}::timestamptz
+  from unnest(${rows.map((r) => r.employeeId)}::bigint[], ${rows.map((r) => r.senderId)}::bigint[], ${rows.map((r) => r.body)}::text[],
+    ${rows.map((r) => r.itemId)}::bigint[], ${rows.map((r) => (r.link ? json(r.link) : null))}::jsonb[], ${rows.map((r) => r.runId)}::bigint[],
+    ${rows.map((r) => r.robotId)}::bigint[]) n`;
+
+/** Robots write thousands at once and ask for no ids. */
+export async function insertNotifications(tx: Tx, rows: readonly NewNotification[], createdAt: Date): Promise<void> {
+  const statements: Promise<unknown>[] = [];
   for (let from = 0; from < rows.length; ) {
     let to = from;
     let chars = 0;
     do chars += rows[to++]!.body.length;
     while (to < rows.length && chars < maxStatementChars);
-    const some = from === 0 && to === rows.length ? rows : rows.slice(from, to);
-    statements.push(tx.rows(sql`
-      insert into notifications (employee_id, sender_id, body, item_id, link, run_id, robot_id, created_at)
-      select n.*, ${createdAt}::timestamptz
-      from unnest(${some.map((r) => r.employeeId)}::bigint[], ${some.map((r) => r.senderId)}::bigint[], ${some.map((r) => r.body)}::text[],
-        ${some.map((r) => r.itemId)}::bigint[], ${some.map((r) => (r.link ? json(r.link) : null))}::jsonb[], ${some.map((r) => r.runId)}::bigint[],
-        ${some.map((r) => r.robotId)}::bigint[]) n
-      returning id`));
+    statements.push(tx.run(insertion(from === 0 && to === rows.length ? rows : rows.slice(from, to), createdAt)));
     from = to;
   }
-  return (await Promise.all(statements)).flat().map((row) => row.id);
+  await Promise.all(statements);
+}
+
+export async function insertNotification(tx: Tx, row: NewNotification, createdAt: Date): Promise<number> {
+  const inserted = await tx.first<{ id: number }>(sql`${insertion([row], createdAt)} returning id`);
+  if (!inserted) throw new Error('The notification was not written.');
+  return inserted.id;
 }
 
 export function list(q: Queryable, me: number, { unread, senderId, runId, robotId, itemId, cursor, limit }: NotificationsQuery): Promise<NotificationRow[]> {

@@ -29,9 +29,7 @@ export function notifyMethods({ db, notifications, people }: FamilyDeps): Method
     if (body.length > maxMessage) throw new RestError('PARAMS_ERROR', `MESSAGE has at most ${maxMessage} characters`);
     const employee = (await people.directory(db)).employee(employeeId);
     if (!employee || employee.dismissedAt) throw new RestError('USER_NOT_FOUND', 'User not found');
-    const [id] = await db.transaction((tx) => notifications.writeNotifications(tx, [{ employeeId, senderId: isSystem ? null : actor.employeeId, body, itemId: null, runId: null }]));
-    if (id === undefined) throw new Error('The notification was not written.');
-    return { result: id };
+    return { result: await db.transaction((tx) => notifications.writeNotification(tx, { employeeId, senderId: isSystem ? null : actor.employeeId, body, itemId: null, runId: null })) };
   }
 
   const params = { USER_ID: anything, TO: anything, MESSAGE: optionalText, MESSAGE_OUT: anything, TAG: anything, SUB_TAG: anything, ATTACH: anything };
