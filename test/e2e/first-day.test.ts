@@ -61,7 +61,9 @@ test('a company is set up, gets its pipeline and field, and two people work on i
 
   // Ada fills the new field in the card; Boris has the card open and sees it.
   const [deal] = (await api.get('/api/items', { itemTypeId: kitchens.itemTypeId, pipelineId: kitchens.id })).items;
-  await Promise.all([ada, boris].map((page) => page.goto(`/crm/deal/item/${deal.id}`)));
+  // What changes before a page hears of its topic is seen when it is opened again only: the card has to be listening.
+  const isListening = boris.waitForEvent('websocket').then((socket) => socket.waitForEvent('framereceived', ({ payload }) => String(payload).includes('"subscribed"') && String(payload).includes(`"item:${deal.id}"`)));
+  await Promise.all([isListening, ...[ada, boris].map((page) => page.goto(`/crm/deal/item/${deal.id}`))]);
   await ada.getByRole('button', { name: 'Изменить: Номер договора' }).click();
   await ada.getByRole('textbox', { name: 'Номер договора' }).fill('К-17');
   await ada.keyboard.press('Enter');

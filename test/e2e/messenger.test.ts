@@ -281,7 +281,7 @@ test('three people share an open group: found, joined, pinned in, handed over, l
   await log(a).dispatchEvent('drop', { dataTransfer: dropped });
   const section = a.getByRole('region', { name: 'Переписка' });
   for (const name of ['смета.txt', 'пустой.txt', 'не фото.png']) await section.getByText(name).first().waitFor();
-  await a.getByRole('progressbar').waitFor({ state: 'detached' });
+  for (const name of ['смета.txt', 'пустой.txt', 'не фото.png']) await a.getByLabel(`Загружается «${name}»`).waitFor({ state: 'detached' });
   await write(a, 'вот файлы');
   const withFiles = log(b).getByRole('article').filter({ hasText: 'вот файлы' });
   await b.getByRole('button', { name: 'К последним сообщениям' }).click();
