@@ -520,10 +520,7 @@ export function createDeliveries({ db, live, jobs, now, secret, messageIdHost, c
     },
 
     /** Due and not begun, per channel; counted up to a limit. For the report on the system's health. */
-    async backlog(): Promise<{ channel: Channel; count: number; hasMore: boolean; oldestDueAt: Date | null }[]> {
-      const rows = await store.backlog(db, { limit: countedAtMost + 1, at: now() });
-      return rows.map(({ count, ...row }) => ({ ...row, count: Math.min(count, countedAtMost), hasMore: count > countedAtMost }));
-    },
+    backlog: (limit: number): Promise<{ id: Channel; due: number; oldestDueAt: Date | null }[]> => store.backlog(db, { limit, at: now() }),
 
     async budgets(actor: Actor): Promise<Budgets> {
       requireAdmin(actor);

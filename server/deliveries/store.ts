@@ -269,8 +269,8 @@ export const tally = (q: Queryable, since: Date): Promise<{ at: Date; channel: C
     from deliveries where created_at >= ${since} group by 1, 2, 3, 4`);
 
 /** Per channel: since when the longest waiting one is due, and how many are, counted up to `limit`. */
-export const backlog = (q: Queryable, { limit, at }: { limit: number; at: Date }): Promise<{ channel: Channel; count: number; oldestDueAt: Date | null }[]> =>
-  q.rows(sql`select c.channel, (select count(*)::int from (select 1 from deliveries d where d.channel = c.channel and d.state = 'queued' and d.due_at <= ${at} limit ${limit}) as seen) as count,
+export const backlog = (q: Queryable, { limit, at }: { limit: number; at: Date }): Promise<{ id: Channel; due: number; oldestDueAt: Date | null }[]> =>
+  q.rows(sql`select c.channel as id, (select count(*)::int from (select 1 from deliveries d where d.channel = c.channel and d.state = 'queued' and d.due_at <= ${at} limit ${limit}) as seen) as due,
       (select min(d.due_at) from deliveries d where d.channel = c.channel and d.state = 'queued' and d.due_at <= ${at}) as oldest_due_at
     from (values ('email'), ('sms')) as c (channel)`);
 

@@ -23,6 +23,9 @@ export interface ReportDeps {
   processName: string;
 }
 
+/** Past this nobody reads the number any more. */
+const countedAtMost = 999;
+
 /** Sizes change slowly, and asking for them reads the file system. */
 const sizesKeptMs = 30_000;
 
@@ -49,7 +52,7 @@ export function reportRoutes({ db, now, jobs, drive, deliveries, push, robots, p
     }, async ({ actor }) => {
       requireAdmin(actor);
       const [[database, driveUsage], { backlog, failing }, letters, pushes, figures, undecided, processes] = await Promise.all([
-        sizes(), robots.health(), deliveries.backlog(), push.backlog(), deliveries.figures(actor), deliveries.counters(actor), connectedProcesses(db),
+        sizes(), robots.health(countedAtMost + 1), deliveries.backlog(countedAtMost + 1), push.backlog(countedAtMost + 1), deliveries.figures(actor), deliveries.counters(actor), connectedProcesses(db),
       ]);
       return {
         at: now(), version, startedAt, memoryBytes: process.memoryUsage().rss,
@@ -57,11 +60,7 @@ export function reportRoutes({ db, now, jobs, drive, deliveries, push, robots, p
           const [, services = '', place = ''] = name.split(' ');
           return { services: services.split(','), place, connections, isThis: name === processName };
         }),
-        queues: [
-          ...backlog,
-          ...letters.map(({ channel, count, hasMore, oldestDueAt }) => ({ id: channel, due: count, hasMore, oldestDueAt })),
-          { id: 'pushes' as const, ...pushes },
-        ],
+        queues: [...backlog, ...letters, { id: 'pushes' as const, ...pushes }].map((queue) => ({ ...queue, due: Math.min(queue.due, countedAtMost), hasMore: queue.due > countedAtMost })),
         failingRobots: failing, failingLoops: jobs.failing(), deliveries: figures, undecided, database, drive: driveUsage,
       };
     });

@@ -75,9 +75,6 @@ const maxDeviceLength = 300;
 const sealFor = 'web push';
 const loopName = 'pushes';
 
-/** Past this nobody reads the number any more. */
-const countedAtMost = 999;
-
 export function createPush({ db, jobs, live, people, secrets, outbound, now, publicUrl, allowsPrivateHosts, onError }: PushOptions) {
   const sources = new Map<string, PushSource>();
   const choices = new Map<string, PushKind>();
@@ -209,10 +206,7 @@ export function createPush({ db, jobs, live, people, secrets, outbound, now, pub
     },
 
     /** Due and not sent, counted up to a limit: for the report on the system's health. */
-    async backlog(): Promise<{ due: number; hasMore: boolean; oldestDueAt: Date | null }> {
-      const { due, oldestDueAt } = await store.backlog(db, now(), countedAtMost + 1);
-      return { due: Math.min(due, countedAtMost), hasMore: due > countedAtMost, oldestDueAt };
-    },
+    backlog: (limit: number): Promise<{ due: number; oldestDueAt: Date | null }> => store.backlog(db, now(), limit),
 
     publicKey: async (): Promise<{ publicKey: string }> => ({ publicKey: (await loadKeys()).publicKey }),
 

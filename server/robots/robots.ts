@@ -76,9 +76,6 @@ const failuresSinceMs = 30 * 86_400_000;
 
 export type Robots = ReturnType<typeof createRobots>;
 
-/** Past this nobody reads the number any more. */
-const countedAtMost = 999;
-
 export function createRobots(deps: RobotsDeps) {
   const { db, jobs, live, people, drive, crm, now } = deps;
   const appRobots = createAppRobots({ db, live, calls: deps.writers.calls, engine: () => engine, now });
@@ -434,14 +431,14 @@ export function createRobots(deps: RobotsDeps) {
     runDays: journal.runDays,
     robotsOfItem: journal.robotsOfItem,
 
-    /** For the report on the system's health: what is behind, and what fails. Without a check of access. */
-    async health(): Promise<{ backlog: { id: store.BacklogRow['id']; due: number; hasMore: boolean; oldestDueAt: Date | null }[]; failing: store.FailingRobotRow[] }> {
+    /** For the report on the system's health: what is behind, counted up to a limit, and what fails. Without a check of access. */
+    async health(limit: number): Promise<{ backlog: store.BacklogRow[]; failing: store.FailingRobotRow[] }> {
       const at = now();
       const [backlog, failing] = await Promise.all([
-        store.backlog(db, at, countedAtMost + 1),
+        store.backlog(db, at, limit),
         store.failingRobots(db, { since: new Date(at.getTime() - 24 * 3_600_000), looked: 1000, limit: 20 }),
       ]);
-      return { backlog: backlog.map((row) => ({ ...row, due: Math.min(row.due, countedAtMost), hasMore: row.due > countedAtMost })), failing };
+      return { backlog, failing };
     },
 
     async reserveIds(count: number): Promise<number[]> {
